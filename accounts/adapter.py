@@ -1,0 +1,113 @@
+"""Where allauth meets us: the only place that sees a clear password, and seals it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import sign_in
+from accounts.models import LoginEvent, User
+from accounts.sealing import is_sealable, seal_password
+
+MISMATCH = _("User name or password is not right. Check both and try again.")
+"""The same words for everybody: unknown, wrong, staged and suspended."""
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Seals what ``authenticate`` proved and what ``set_password`` set; audits every attempt."""
+
+    error_messages = {  # noqa: RUF012  allauth's own way to declare them
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": MISMATCH,
+        "username_password_mismatch": MISMATCH,
+        "too_many_login_attempts": _(
+            "Too many attempts that were not right. Wait five minutes and try again."
+        ),
+        "password_changed_meanwhile": _(
+            "Your password was changed while you signed in. Sign in with the new one."
+        ),
+    }
+
+    @sensitive_variables("credentials")
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        kind = (
+            LoginEvent.Kind.CONFIRM if request.user.is_authenticated else LoginEvent.Kind.LOGIN
+        )
+        try:
+            user = super().authenticate(request, **credentials)
+        except ValidationError:
+            sign_in.record(
+                request,
+                user=self._known_user(credentials),
+                kind=kind,
+                outcome=LoginEvent.Outcome.THROTTLED,
+                reason=LoginEvent.Reason.TOO_MANY_ATTEMPTS,
+            )
+            raise
+        if not isinstance(user, User):
+            known_user, reason = getattr(
+                request, "refusal", (None, LoginEvent.Reason.UNKNOWN_USER)
+            )
+            sign_in.record(
+                request,
+                user=known_user,
+                kind=kind,
+                outcome=LoginEvent.Outcome.FAILED,
+                reason=reason,
+            )
+            return None
+        if is_sealable(password := credentials["password"]):
+            sign_in.remember(request, seal_password(password, user=user), kind=kind)
+        return user
+
+    @sensitive_variables("password")
+    def reauthenticate(self, user: User, password: str) -> bool:  # type: ignore[override]
+        request = context.request
+        if not super().reauthenticate(user, password):
+            sign_in.remembered(request)
+            return False
+        self._release(request, user)
+        return True
+
+    @sensitive_variables("password")
+    def set_password(self, user: User, password: str) -> None:  # type: ignore[override]
+        """Save a new password and seal it.
+
+        It is released at once where the person is signed in, else when the sign-in that follows
+        completes.
+        """
+        request = context.request
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        is_self = request.user.is_authenticated and request.user.pk == user.pk
+        sign_in.remember(
+            request,
+            seal_password(password, user=user),
+            kind=LoginEvent.Kind.CHANGE if is_self else LoginEvent.Kind.SET_UP,
+        )
+        if is_self:
+            self._release(request, user)
+
+    def get_login_stages(self) -> list[str]:
+        return ["accounts.stages.SecondFactorStage", "accounts.stages.ReleaseStage"]
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def _release(self, request: HttpRequest, user: User) -> None:
+        if found := sign_in.remembered(request):
+            kind, sealed = found
+            try:
+                sign_in.release(request, user=user, kind=kind, sealed=sealed)
+            except sign_in.PasswordChangedMeanwhileError:
+                raise self.validation_error("password_changed_meanwhile") from None
+
+    def _known_user(self, credentials: dict[str, Any]) -> User | None:
+        login = (credentials.get("email") or credentials.get("username") or "").lower()
+        return User.objects.find(login) if login else None

@@ -1,0 +1,101 @@
+"""The one way to prove a password: one look-up, one Argon2, the same for everybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from accounts.models import LoginEvent, User
+
+LEGACY_KEY = "accounts.legacy-algorithms"
+LEGACY_FOR_SECONDS = 3600
+"""How long the algorithms of imported hashes are remembered."""
+
+
+class PortalBackend(AuthenticationBackend):
+    """Finds a person by user name or company e-mail and verifies their password.
+
+    Every path costs the same: an unknown name is verified against a dummy hash, and where
+    hashes of other algorithms were imported, each attempt runs each of those once.
+    """
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # type: ignore[override]
+        """Return the active person, or None; ``request.refusal`` then says why, for the audit."""
+        login = (credentials.get("email") or credentials.get("username") or "").lower()
+        password = credentials.get("password")
+        if not login or not password:
+            return None
+        user = User.objects.find(login)
+        is_right = _verify(user, password)
+        refusal = _refusal(user, is_right=is_right)
+        if request is not None:
+            request.refusal = (user, refusal)  # type: ignore[attr-defined]
+        return None if refusal else user
+
+
+def _refusal(user: User | None, *, is_right: bool) -> LoginEvent.Reason:
+    Reason = LoginEvent.Reason
+    if user is None:
+        return Reason.UNKNOWN_USER
+    if not user.has_usable_password():
+        return Reason.NO_PASSWORD
+    if not is_right:
+        return Reason.WRONG_PASSWORD
+    return {User.State.ACTIVE: Reason.NONE, User.State.STAGED: Reason.STAGED}.get(
+        User.State(user.state), Reason.SUSPENDED
+    )
+
+
+def _verify(user: User | None, password: str) -> bool:
+    """Verify a password in the time that every other attempt takes."""
+    preferred = get_hasher("default")
+    algorithms = {preferred.algorithm, *legacy_algorithms()}
+    is_right = False
+    algorithm = _algorithm(user)
+    if user is not None and algorithm:
+        algorithms.discard(algorithm)
+        if algorithm == preferred.algorithm:
+            is_right = user.check_password(password)
+        else:
+            # Verify first, upgrade afterwards: the upgrade is the one Argon2 of this attempt.
+            is_right = check_password(password, user.password, setter=None)
+            if is_right:
+                user.upgrade_hash(password)
+                algorithms.discard(preferred.algorithm)
+    for algorithm in algorithms:
+        make_password(password, hasher=algorithm)
+    return is_right
+
+
+def _algorithm(user: User | None) -> str:
+    """Name the algorithm of a person's hash, "" where there is none that could be verified."""
+    if user is None or not user.has_usable_password():
+        return ""
+    try:
+        return identify_hasher(user.password).algorithm
+    except ValueError:
+        return ""
+
+
+def legacy_algorithms() -> frozenset[str]:
+    """Find which algorithms other than the preferred one are still in use."""
+    found: frozenset[str] | None = cache.get(LEGACY_KEY)
+    if found is None:
+        preferred = get_hasher("default").algorithm
+        others = (
+            User.objects.exclude(password__startswith=f"{preferred}$")
+            .exclude(password__startswith="!")
+            .values_list("password", flat=True)
+        )
+        found = frozenset(password.partition("$")[0] for password in others.iterator())
+        cache.set(LEGACY_KEY, found, LEGACY_FOR_SECONDS)
+    return found
+
+
+def forget_legacy_algorithms() -> None:
+    """Look again at the next attempt: hashes were imported."""
+    cache.delete(LEGACY_KEY)

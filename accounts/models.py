@@ -1,0 +1,263 @@
+"""People, the audit of their sign-ins, and their sealed passwords."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.read_only import ReadOnlyManager
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str, email: str, password: str | None = None, **fields: Any) -> User:
+        """Make a user; without a password their password status is pending."""
+        user = self.model(username=username, email=email, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> User:
+        """Make an active administrator."""
+        return self.create_user(
+            username,
+            email,
+            password,
+            **{"state": User.State.ACTIVE, "is_staff": True, "is_superuser": True, **fields},
+        )
+
+    def find(self, login: str) -> User | None:
+        """Find a person by user name or company e-mail, in lower case, in one look-up."""
+        return self.filter(models.Q(username=login) | models.Q(email=login)).first()
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(username=(username or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person.
+
+    User name and e-mail are kept in lower case, so that one indexed look-up finds them.
+    """
+
+    class State(models.TextChoices):
+        STAGED = "staged", _("staged")
+        ACTIVE = "active", _("active")
+        SUSPENDED = "suspended", _("suspended")
+
+    class PasswordStatus(models.TextChoices):
+        PENDING = "pending", _("pending")
+        ACTIVE = "active", _("active")
+
+    username = models.CharField(
+        _("user name"), max_length=150, unique=True, validators=[UnicodeUsernameValidator()]
+    )
+    email = models.EmailField(_("company e-mail"), unique=True)
+    alternate_email = models.EmailField(_("alternate e-mail"), blank=True)
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.STAGED)
+    given_name = models.CharField(_("given name"), max_length=60, blank=True)
+    family_name = models.CharField(_("family name"), max_length=60, blank=True)
+    display_name = models.CharField(_("display name"), max_length=256, blank=True)
+
+    job_title = models.CharField(_("job title"), max_length=128, blank=True)
+    department = models.CharField(_("department"), max_length=64, blank=True)
+    cost_center = models.CharField(_("cost centre"), max_length=64, blank=True)
+    division = models.CharField(_("division"), max_length=64, blank=True)
+    employee_id = models.CharField(_("employee id"), max_length=16, blank=True)
+    employee_type = models.CharField(_("employee type"), max_length=64, blank=True)
+    company = models.CharField(_("company"), max_length=64, blank=True)
+    office_location = models.CharField(_("office location"), max_length=128, blank=True)
+    manager = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="reports",
+        verbose_name=_("manager"),
+    )
+    work_phone = models.CharField(_("work phone"), max_length=64, blank=True)
+    mobile_phone = models.CharField(_("mobile phone"), max_length=64, blank=True)
+    street = models.CharField(_("street"), max_length=1024, blank=True)
+    city = models.CharField(_("city"), max_length=128, blank=True)
+    region = models.CharField(_("region"), max_length=128, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=40, blank=True)
+    country = models.CharField(_("country"), max_length=128, blank=True)
+    preferred_language = models.CharField(_("preferred language"), max_length=20, blank=True)
+
+    is_staff = models.BooleanField(
+        _("operator"), default=False, help_text=_("May work in the admin.")
+    )
+    password_version = models.PositiveIntegerField(
+        _("password version"),
+        default=0,
+        editable=False,
+        help_text=_("Goes up whenever a new password is set; hash upgrades do not count."),
+    )
+    password_changed_at = models.DateTimeField(
+        _("password changed at"), null=True, blank=True, editable=False
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    objects = UserManager()
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        ordering = ("username",)
+        constraints = (
+            models.CheckConstraint(
+                name="user_names_lower",
+                condition=models.Q(username=Lower("username"), email=Lower("email")),
+                violation_error_message=_("User name and e-mail are kept in lower case."),
+            ),
+            models.CheckConstraint(
+                name="user_name_is_no_others_email",
+                condition=~models.Q(username__contains="@")
+                | models.Q(username=models.F("email")),
+                violation_error_message=_(
+                    "A user name with an @ has to be the person's own company e-mail."
+                ),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.get_full_name()
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        """Whether the person may sign in; the name is Django's."""
+        return self.state == self.State.ACTIVE
+
+    @property
+    def password_status(self) -> PasswordStatus:
+        return (
+            self.PasswordStatus.ACTIVE
+            if self.has_usable_password()
+            else self.PasswordStatus.PENDING
+        )
+
+    def get_full_name(self) -> str:
+        return self.display_name or f"{self.given_name} {self.family_name}".strip() or self.username
+
+    def clean(self) -> None:
+        super().clean()
+        self._to_lower_case()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a raw password that was set since the last save makes a new version."""
+        self._to_lower_case()
+        # Django keeps the raw password here until it is saved; a hash upgrade clears it first.
+        is_new_password = self._password is not None
+        if is_new_password:
+            self.password_changed_at = timezone.now()
+            self.password_version = (
+                1 if self._state.adding else models.F("password_version") + 1
+            )
+            if (update_fields := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {
+                    *update_fields, "password", "password_version", "password_changed_at"
+                }
+        super().save(*args, **kwargs)
+        if is_new_password and not isinstance(self.password_version, int):
+            self.refresh_from_db(fields=["password_version"])
+
+    def upgrade_hash(self, password: str) -> None:
+        """Keep the same password as a hash of the preferred kind; it is no new version."""
+        hashed = make_password(password)
+        type(self).objects.filter(pk=self.pk, password=self.password).update(password=hashed)
+        self.password = hashed
+
+    def _to_lower_case(self) -> None:
+        self.username = self.normalize_username(self.username).lower()
+        self.email = self.email.lower()
+        self.alternate_email = self.alternate_email.lower()
+
+
+class LoginEvent(models.Model):
+    """One moment of sign-in, whatever came of it; never changed, never deleted."""
+
+    class Kind(models.TextChoices):
+        LOGIN = "login", _("login")
+        SET_UP = "set-up", _("set-up")
+        RESET = "reset", _("reset")
+        CHANGE = "change", _("change")
+        CONFIRM = "confirm", _("confirm")
+
+    class Outcome(models.TextChoices):
+        SUCCEEDED = "succeeded", _("succeeded")
+        SECOND_FACTOR = "second_factor", _("password right, second factor asked")
+        FAILED = "failed", _("failed")
+        THROTTLED = "throttled", _("throttled")
+
+    class Reason(models.TextChoices):
+        NONE = "", _("none")
+        WRONG_PASSWORD = "wrong_password", _("wrong password")
+        UNKNOWN_USER = "unknown_user", _("unknown user")
+        NO_PASSWORD = "no_password", _("no password set yet")
+        STAGED = "staged", _("user is staged")
+        SUSPENDED = "suspended", _("user is suspended")
+        TOO_MANY_ATTEMPTS = "too_many_attempts", _("too many failed attempts")
+        PASSWORD_CHANGED = "password_changed", _("password was changed meanwhile")
+
+    user = models.ForeignKey(
+        User, models.PROTECT, null=True, related_name="login_events", verbose_name=_("user"),
+        help_text=_("Empty for an unknown name: what was typed may be a password."),
+    )
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    kind = models.CharField(_("kind"), max_length=7, choices=Kind)
+    outcome = models.CharField(_("outcome"), max_length=13, choices=Outcome)
+    reason = models.CharField(
+        _("reason"), max_length=17, choices=Reason, default=Reason.NONE, blank=True
+    )
+    address = models.GenericIPAddressField(_("address"), null=True)
+    browser = models.CharField(_("browser"), max_length=200, blank=True)
+
+    objects = ReadOnlyManager["LoginEvent"]()
+
+    class Meta:
+        verbose_name = _("login event")
+        verbose_name_plural = _("login events")
+        ordering = ("-at", "-pk")
+        indexes = (
+            models.Index(fields=["-at"], name="login_event_at"),
+            models.Index(fields=["user", "-at"], name="login_event_user_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.get_outcome_display()}"
+
+
+class SealedPassword(models.Model):
+    """A password as it waits between login and push; ``accounts.sealing`` makes and opens it.
+
+    Copies for several directories share ``sealed_id`` and ``ciphertext``.  One with
+    ``held_until`` waits for a second factor and belongs to no directory yet.
+    """
+
+    sealed_id = models.UUIDField(default=uuid.uuid4)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    password_version = models.PositiveIntegerField()
+    sealed_at = models.DateTimeField()
+    ciphertext = models.BinaryField()
+    held_until = models.DateTimeField(null=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"sealed password {self.sealed_id}"
+
+    def copy(self) -> SealedPassword:
+        """Make an unsaved copy that opens just as this one does."""
+        return SealedPassword(
+            sealed_id=self.sealed_id,
+            user_id=self.user_id,
+            password_version=self.password_version,
+            sealed_at=self.sealed_at,
+            ciphertext=self.ciphertext,
+        )

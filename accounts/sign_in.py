@@ -1,0 +1,106 @@
+"""What happens around a proved password: it is sealed at once, held or released, and audited."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import LoginEvent, SealedPassword, User
+from accounts.sealing import HELD_FOR
+from accounts.signals import portal_login
+
+
+class PasswordChangedMeanwhileError(Exception):
+    """The password that was proved is not the person's password any more."""
+
+
+def record(
+    request: HttpRequest,
+    *,
+    user: User | None,
+    kind: LoginEvent.Kind,
+    outcome: LoginEvent.Outcome,
+    reason: LoginEvent.Reason = LoginEvent.Reason.NONE,
+) -> LoginEvent:
+    """Write a login event."""
+    return LoginEvent.objects.create(
+        user=user,
+        kind=kind,
+        outcome=outcome,
+        reason=reason,
+        address=get_adapter(request).get_client_ip(request),
+        browser=request.headers.get("User-Agent", "")[:200],
+    )
+
+
+def remember(request: HttpRequest, sealed: SealedPassword, *, kind: LoginEvent.Kind) -> None:
+    """Keep a sealed password with the request until the sign-in completes."""
+    request.sealed_password = (kind, sealed)  # type: ignore[attr-defined]
+
+
+def remembered(request: HttpRequest) -> tuple[LoginEvent.Kind, SealedPassword] | None:
+    """Get what ``remember`` kept, once."""
+    found: tuple[LoginEvent.Kind, SealedPassword] | None
+    found = request.__dict__.pop("sealed_password", None)
+    return found
+
+
+def hold(request: HttpRequest, *, kind: LoginEvent.Kind, sealed: SealedPassword) -> int:
+    """Store a sealed password until the second factor is given; returns the row's id."""
+    with transaction.atomic():
+        sealed.held_until = timezone.now() + HELD_FOR
+        sealed.save()
+        record(
+            request, user=sealed.user, kind=kind, outcome=LoginEvent.Outcome.SECOND_FACTOR
+        )
+    return sealed.pk
+
+
+def take_held(held_id: int, *, user: User) -> SealedPassword | None:
+    """Get a held password back, once; None when its time is over."""
+    with transaction.atomic():
+        sealed = (
+            SealedPassword.objects.select_for_update()
+            .filter(pk=held_id, user=user, held_until__gt=timezone.now())
+            .first()
+        )
+        if sealed is None or not SealedPassword.objects.filter(pk=held_id).delete()[0]:
+            return None
+    return sealed.copy()
+
+
+def purge_held() -> int:
+    """Delete what waited for a second factor that never came; returns how many."""
+    return SealedPassword.objects.filter(held_until__lte=timezone.now()).delete()[0]
+
+
+def release(
+    request: HttpRequest, *, user: User, kind: LoginEvent.Kind, sealed: SealedPassword | None
+) -> LoginEvent:
+    """Complete a sign-in: write its event and hand the sealed password on, in one transaction.
+
+    ``sealed`` None is a sign-in that proved no password that could be sent.  Raises
+    PasswordChangedMeanwhileError where a newer password was set since this one was verified.
+    """
+    with transaction.atomic():
+        current = (
+            User.objects.select_for_update()
+            .values_list("password_version", flat=True)
+            .get(pk=user.pk)
+        )
+        is_stale = sealed is not None and sealed.password_version != current
+        if not is_stale:
+            event = record(request, user=user, kind=kind, outcome=LoginEvent.Outcome.SUCCEEDED)
+            if sealed is not None:
+                portal_login.send(sender=User, user=user, login_event=event, sealed=sealed)
+            return event
+    record(
+        request,
+        user=user,
+        kind=kind,
+        outcome=LoginEvent.Outcome.FAILED,
+        reason=LoginEvent.Reason.PASSWORD_CHANGED,
+    )
+    raise PasswordChangedMeanwhileError

@@ -1,0 +1,39 @@
+"""Every address of the product, one by one: nothing is mounted that is not listed here."""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as mfa
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from django.contrib import admin
+from django.urls import include, path
+
+from accounts.views import make_first_administrator
+
+urlpatterns = [
+    path("", include("portal.urls")),
+    path("login/", account.login, name="account_login"),
+    path("logout/", account.logout, name="account_logout"),
+    path("confirm/", account.reauthenticate, name="account_reauthenticate"),
+    path("password/", account.password_change, name="account_change_password"),
+    path("second-factor/", mfa.index, name="mfa_index"),
+    path("second-factor/code/", mfa.authenticate, name="mfa_authenticate"),
+    path("second-factor/confirm/", mfa.reauthenticate, name="mfa_reauthenticate"),
+    path("second-factor/app/", totp.activate_totp, name="mfa_activate_totp"),
+    path("second-factor/app/off/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path(
+        "second-factor/recovery/", recovery_codes.view_recovery_codes,
+        name="mfa_view_recovery_codes",
+    ),
+    path(
+        "second-factor/recovery/new/", recovery_codes.generate_recovery_codes,
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "second-factor/recovery/file/", recovery_codes.download_recovery_codes,
+        name="mfa_download_recovery_codes",
+    ),
+    path(
+        "first-administrator/<str:token>/", make_first_administrator, name="first-administrator"
+    ),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""External directories, who is bound to them, and the connectors that speak to them."""

@@ -1,0 +1,52 @@
+"""One file for each kind of directory, and the registry that names them.
+
+Importing the registry, or parsing credentials, imports no SDK; only making a connector does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, cast
+
+from directories.connectors.base import Connection, Connector, Endpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorKind:
+    """A kind of directory; ``module`` has ``parse_credentials`` and the class ``connector``."""
+
+    label: str
+    module: str
+    connector: str
+    needs_admin_email: bool
+
+    def parse_credentials(self, text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
+        """Check uploaded credentials and keep what is needed; raises CredentialsError."""
+        parse = import_module(self.module).parse_credentials
+        return cast("dict[str, Any]", parse(text, endpoints))
+
+    def connect(self, connection: Connection, endpoints: Endpoints) -> Connector:
+        """Make a connector; the first one of a process imports its SDK, some 0.3 s."""
+        make = getattr(import_module(self.module), self.connector)
+        return cast("Connector", make(connection, endpoints))
+
+
+CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
+    {
+        "google_workspace": ConnectorKind(
+            label="Google Workspace",
+            module="directories.connectors.google_workspace",
+            connector="GoogleWorkspaceConnector",
+            needs_admin_email=True,
+        ),
+        "microsoft_entra": ConnectorKind(
+            label="Microsoft 365 / Entra ID",
+            module="directories.connectors.microsoft_entra",
+            connector="MicrosoftEntraConnector",
+            needs_admin_email=False,
+        ),
+    }
+)

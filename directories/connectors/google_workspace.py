@@ -1,0 +1,317 @@
+"""Google Workspace; twin of ``microsoft_entra.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import passlib.hash
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from directories.connectors.addresses import domain_of, is_same_address
+from directories.connectors.answers import reading
+from directories.connectors.base import (
+    Account,
+    Check,
+    Connection,
+    Endpoints,
+    PasswordChange,
+    Push,
+    Receipt,
+)
+from directories.connectors.credential_files import json_object, origin_of, required_text
+from directories.connectors.errors import (
+    AccountError,
+    AccountMismatchError,
+    AttributeRejectedError,
+    CredentialsError,
+    DirectoryRefusedError,
+    PasswordRejectedError,
+    PermissionDeniedError,
+    UnclearOutcomeError,
+)
+from directories.connectors.google_errors import ATTRIBUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from directories.connectors.answers import Answer
+    from directories.connectors.google_client import GoogleClient, Services
+
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
+HASH_ROUNDS = 10_000
+# The most that Google takes in a crypt prefix. Source: discovery document directory_v1 20261104.
+MIN_PASSWORD, MAX_PASSWORD = 8, 100
+# Characters. Source: Directory API reference, as PROVIDERS.md 1.2 quotes it.
+MAX_EVENTS = 50
+# Newest first, so more would not help; a few late ones may stand in the wrong order.
+SALT_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
+    """Read a service account's key file; keeps only the fields that are needed.
+
+    Raises CredentialsError with what to do.
+    """
+    content = json_object(text)
+    if content.get("type") != "service_account":
+        raise CredentialsError(
+            "This is not a service account's key: create a JSON key for a service account in the "
+            "Google Cloud console."
+        )
+    names = ("client_email", "client_id", "private_key", "private_key_id", "token_uri")
+    credentials = {name: required_text(content, name) for name in names}
+    if content.get("universe_domain", "googleapis.com") != "googleapis.com":
+        raise CredentialsError("The key is for another universe than googleapis.com.")
+    if not _is_trusted(credentials["token_uri"], endpoints):
+        raise CredentialsError(f"The key's token_uri is not {GOOGLE_TOKEN_URI}: create a new key.")
+    try:
+        key = load_pem_private_key(credentials["private_key"].encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise CredentialsError("The private key cannot be read: create a new JSON key.")
+    return credentials
+
+
+def _is_trusted(token_uri: str, endpoints: Endpoints) -> bool:
+    if token_uri == GOOGLE_TOKEN_URI:
+        return True
+    try:
+        return origin_of(token_uri) == origin_of(endpoints.google_api)
+    except ValueError:
+        return False
+
+
+class GoogleWorkspaceConnector:
+    """One Google Workspace customer, managed as one of its administrators."""
+
+    def __init__(self, connection: Connection, endpoints: Endpoints) -> None:
+        # Here and not above: the SDK weighs 33 MB, and web processes only parse credentials.
+        from directories.connectors.google_client import GoogleClient  # noqa: PLC0415
+
+        self._connection = connection
+        self._endpoints = endpoints
+        self._client: GoogleClient = GoogleClient(connection, endpoints)
+
+    async def check(self) -> Check:
+        """See Connector.check."""
+        connection = self._connection
+        try:
+            admin = await self._user(connection.admin_email, "customerId,isAdmin")
+            users = await self._run(
+                lambda services: services.directory.users().list(
+                    domain=connection.domain, maxResults=1, fields="users(customerId)"
+                )
+            )
+        except (AccountError, PermissionDeniedError):
+            raise DirectoryRefusedError(
+                "The admin account may not manage users of this domain: check the domain, and "
+                "give the account the role User Management Admin or Super Admin."
+            ) from None
+        with reading("Google"):
+            customer_id = str(admin["customerId"])
+            customers = {user["customerId"] for user in (users.body or {}).get("users", [])}
+            is_super = bool(admin.get("isAdmin"))
+        if customers - {customer_id}:
+            raise DirectoryRefusedError("The domain is another customer's than the admin account.")
+        self._require_pinned(customer_id)
+        warnings = await self._audit_log_warnings()
+        if not is_super:
+            warnings += (
+                "The admin account is no super administrator: it cannot reset administrators.",
+            )
+        return Check(
+            tenant_id=customer_id,
+            verified_domains=frozenset({connection.domain.lower()}),
+            warnings=warnings,
+        )
+
+    async def find(self, address: str) -> Account:
+        """See Connector.find."""
+        if domain_of(address) not in self._connection.verified_domains:
+            raise AccountMismatchError(
+                "The person's address is not in the domain of this directory: an administrator "
+                "may link an account."
+            )
+        fields = "id,primaryEmail,customerId,isAdmin,isDelegatedAdmin,suspended,archived"
+        user = await self._user(address, fields)
+        with reading("Google"):
+            customer_id = str(user["customerId"])
+            standing = {
+                "super administrator": user.get("isAdmin"),
+                "delegated administrator": user.get("isDelegatedAdmin"),
+            }
+            account = Account(
+                external_id=str(user["id"]),
+                address=str(user["primaryEmail"]),
+                privileges=tuple(name for name, is_held in standing.items() if is_held),
+                is_suspended=bool(user.get("suspended") or user.get("archived")),
+            )
+        self._require_pinned(customer_id)
+        if not is_same_address(account.address, address):
+            raise AccountMismatchError(
+                "The person's address is only an alias of an account: an administrator may link it."
+            )
+        return account
+
+    async def push(self, push: Push) -> Receipt:
+        """See Connector.push.
+
+        The hash is made in the thread that sends it.  Sent again for the same job it is the same,
+        byte for byte, so a request whose outcome is unclear may be repeated without harm.
+        """
+        unknown = push.attributes.keys() - ATTRIBUTES.keys()
+        if unknown:
+            raise AttributeRejectedError(f"Google has no place for {', '.join(sorted(unknown))}.")
+        is_clear = self._connection.sends_clear_password
+        if push.password is not None and not is_clear:
+            _require_google_rules(push.password)
+
+        def make_request(services: Services) -> Any:
+            return services.directory.users().update(
+                userKey=push.external_id,
+                body=_names(push) | _password(push, is_clear=is_clear),
+                fields="id",
+            )
+
+        answer = await self._run(make_request, push)
+        if (answer.body or {}).get("id") != push.external_id:
+            raise UnclearOutcomeError(
+                "Google's answer does not name the account: the change may have been applied."
+            )
+        return Receipt(request_id=str(push.attempt_id))
+
+    async def password_changed_at(self, external_id: str) -> PasswordChange:
+        """See Connector.password_changed_at.
+
+        Google keeps no such time with the account; only the audit log tells, some minutes later
+        or, rarely, never.  Source: support.google.com/a/answer/7061566, read 2026-11-23.
+        """
+        user = await self._user(external_id, "primaryEmail,customerId")
+        with reading("Google"):
+            customer_id, address = str(user["customerId"]), str(user["primaryEmail"])
+        self._require_pinned(customer_id)
+        by_admins, by_themselves = await asyncio.gather(
+            self._run(
+                lambda services: services.reports.activities().list(
+                    userKey="all",
+                    applicationName="admin",
+                    eventName="CHANGE_PASSWORD",
+                    filters=f"USER_EMAIL=={address}",
+                    maxResults=MAX_EVENTS,
+                )
+            ),
+            self._run(
+                lambda services: services.reports.activities().list(
+                    userKey=external_id,
+                    applicationName="user_accounts",
+                    eventName="password_edit",
+                    maxResults=MAX_EVENTS,
+                )
+            ),
+        )
+        with reading("Google"):
+            events = [
+                event
+                for event in (by_admins.body or {}).get("items", [])
+                # Google leaves out a filter that it does not accept, and lists everybody's.
+                if _is_about(event, address)
+            ] + (by_themselves.body or {}).get("items", [])
+            times = [datetime.fromisoformat(event["id"]["time"]) for event in events]
+        return PasswordChange(changed_at=max(times, default=None), provider_now=by_admins.date)
+
+    async def close(self) -> None:
+        """See Connector.close."""
+        self._client.close()
+
+    async def _run(
+        self, make_request: Callable[[Services], Any], push: Push | None = None
+    ) -> Answer:
+        """Run a request, unless the key is from a time when the endpoint was another."""
+        if not _is_trusted(self._connection.credentials["token_uri"], self._endpoints):
+            raise DirectoryRefusedError("The key's token_uri is not Google's: upload a new key.")
+        return await self._client.run(make_request, push)
+
+    async def _user(self, key: str, fields: str) -> dict[str, Any]:
+        answer = await self._run(
+            lambda services: services.directory.users().get(userKey=key, fields=fields)
+        )
+        return answer.body or {}
+
+    async def _audit_log_warnings(self) -> tuple[str, ...]:
+        try:
+            await self._run(
+                lambda services: services.reports.activities().list(
+                    userKey="all",
+                    applicationName="admin",
+                    eventName="CHANGE_PASSWORD",
+                    maxResults=1,
+                )
+            )
+        except (AccountError, PermissionDeniedError):
+            return (
+                "The admin account may not read the audit log, so passwords changed elsewhere go "
+                "unnoticed: give its role the privilege Reports.",
+            )
+        return ()
+
+    def _require_pinned(self, customer_id: str) -> None:
+        if self._connection.tenant_id not in ("", customer_id):
+            raise DirectoryRefusedError(
+                "The credentials belong to another Google customer than this directory was set up "
+                "with: upload those of the first, or make a new directory."
+            )
+
+
+def _require_google_rules(password: str) -> None:
+    """Refuse what Google would not let the person type; it cannot tell from a hash."""
+    if not (
+        MIN_PASSWORD <= len(password) <= MAX_PASSWORD
+        and password.isascii()
+        and password.isprintable()
+    ):
+        raise PasswordRejectedError(
+            "Google takes passwords of 8 to 100 characters, without accents or other scripts."
+        )
+
+
+def _names(push: Push) -> dict[str, Any]:
+    """Map names; null clears.  Source: discovery document directory_v1, users.update."""
+    names = {ATTRIBUTES[name]: value or None for name, value in push.attributes.items()}
+    return {"name": names} if names else {}
+
+
+def _password(push: Push, *, is_clear: bool) -> dict[str, Any]:
+    if push.password is None:
+        return {}
+    if is_clear:
+        return {"password": push.password, "changePasswordAtNextLogin": False}
+    return {
+        "password": sha512_crypt(push.password, push.repeat_key or push.attempt_id.bytes),
+        "hashFunction": "crypt",
+        "changePasswordAtNextLogin": False,
+    }
+
+
+def sha512_crypt(password: str, repeat_key: bytes) -> str:
+    """Hash for Google; the same key gives the same salt, and so the same hash.
+
+    Takes some 10 ms of CPU.
+    """
+    digest = hmac.digest(repeat_key, b"latchkey google sha512-crypt salt", "sha256")
+    salt = "".join(SALT_ALPHABET[byte & 63] for byte in digest[:16])
+    return str(passlib.hash.sha512_crypt.using(salt=salt, rounds=HASH_ROUNDS).hash(password))
+
+
+def _is_about(event: Any, address: str) -> bool:
+    return any(
+        parameter.get("name") == "USER_EMAIL"
+        and is_same_address(str(parameter.get("value", "")), address)
+        for part in event["events"]
+        for parameter in part.get("parameters", [])
+    )

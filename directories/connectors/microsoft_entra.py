@@ -1,0 +1,263 @@
+"""Microsoft 365 and Entra ID; twin of ``google_workspace.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from directories.connectors.addresses import domain_of, is_same_address
+from directories.connectors.answers import reading
+from directories.connectors.base import (
+    Account,
+    Check,
+    Connection,
+    Endpoints,
+    PasswordChange,
+    Push,
+    Receipt,
+)
+from directories.connectors.credential_files import json_object, required_text
+from directories.connectors.errors import (
+    AccountAmbiguousError,
+    AccountError,
+    AccountFederatedError,
+    AccountMismatchError,
+    AccountNotFoundError,
+    AccountSyncedError,
+    AttributeRejectedError,
+    CredentialsError,
+    DirectoryRefusedError,
+    PermissionDeniedError,
+)
+from directories.connectors.microsoft_errors import ATTRIBUTES, FEDERATED, SYNCED
+
+if TYPE_CHECKING:
+    from msgraph.generated.models.user import User
+
+    from directories.connectors.microsoft_client import GraphClient
+
+SDK_NAMES = {"given_name": "given_name", "family_name": "surname", "display_name": "display_name"}
+# Our attribute names and those of the SDK's User.
+CERTIFICATE_WARNING = timedelta(days=30)
+# A certificate that ends sooner is mentioned at each check.
+
+
+def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:  # noqa: ARG001 - as its twin
+    """Read an application's credentials, JSON; keeps only the fields that are needed.
+
+    They are ``tenant_id``, ``client_id`` and either ``client_secret`` or ``certificate``, the
+    text of a PEM file with certificate and private key.  Raises CredentialsError with what to do.
+    """
+    content = json_object(text)
+    credentials = {name: _guid(content, name) for name in ("tenant_id", "client_id")}
+    if bool(content.get("client_secret")) == bool(content.get("certificate")):
+        raise CredentialsError("Enter a client secret or a certificate, one of the two.")
+    if content.get("client_secret"):
+        return credentials | {"client_secret": required_text(content, "client_secret")}
+    pem = required_text(content, "certificate")
+    if _certificate_end(pem) < datetime.now(UTC):
+        raise CredentialsError("The certificate has expired: upload a new one.")
+    return credentials | {"certificate": pem}
+
+
+def _guid(content: dict[str, Any], name: str) -> str:
+    try:
+        return str(UUID(required_text(content, name)))
+    except CredentialsError:
+        raise
+    except ValueError:
+        raise CredentialsError(f"The {name} is not a GUID: copy it from Entra ID.") from None
+
+
+def _certificate_end(pem: str) -> datetime:
+    """Return when the certificate ends; raises CredentialsError if its key does not fit."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        does_fit = isinstance(key, RSAPrivateKey) and key.public_key() == certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        does_fit = False
+    if not does_fit:
+        raise CredentialsError(
+            "The certificate must be PEM text with the certificate and its RSA private key, "
+            "without a pass phrase."
+        )
+    return certificate.not_valid_after_utc
+
+
+class MicrosoftEntraConnector:
+    """One Entra tenant, managed as an application."""
+
+    def __init__(self, connection: Connection, endpoints: Endpoints) -> None:
+        # Here and not above: the SDK weighs 40 MB, and web processes only parse credentials.
+        from directories.connectors.microsoft_client import GraphClient  # noqa: PLC0415
+
+        self._connection = connection
+        self._client: GraphClient = GraphClient(connection, endpoints)
+
+    async def check(self) -> Check:
+        """See Connector.check."""
+        try:
+            organization = await self._client.get("organization", {"$select": "id"})
+            domains = await self._client.get_all(
+                "domains", {"$select": "id,isVerified,authenticationType"}
+            )
+        except (AccountError, PermissionDeniedError) as error:
+            raise DirectoryRefusedError(
+                "The application may not read the tenant: grant it the application permissions "
+                "Organization.Read.All and Domain.Read.All, with admin consent.",
+                request_id=error.request_id,
+            ) from None
+        with reading("Microsoft Graph"):
+            tenant_id = str((organization.body or {})["value"][0]["id"]).lower()
+            verified = {str(each["id"]).lower(): each for each in domains if each["isVerified"]}
+            federated = {
+                name
+                for name, each in verified.items()
+                if each["authenticationType"].lower() == "federated"
+            }
+        if tenant_id != self._connection.credentials["tenant_id"]:
+            raise DirectoryRefusedError(
+                "The token is for another tenant than the credentials name: check the tenant id."
+            )
+        if self._connection.tenant_id not in ("", tenant_id):
+            raise DirectoryRefusedError(
+                "The credentials belong to another tenant than this directory was set up with: "
+                "enter those of the first, or make a new directory."
+            )
+        if self._connection.domain.lower() not in verified:
+            raise DirectoryRefusedError("The tenant has not verified this domain: check it.")
+        return Check(
+            tenant_id=tenant_id,
+            verified_domains=frozenset(verified),
+            federated_domains=frozenset(federated),
+            warnings=self._warnings(federated),
+        )
+
+    async def find(self, address: str) -> Account:
+        """See Connector.find."""
+        if domain_of(address) not in self._connection.verified_domains:
+            raise AccountMismatchError(
+                "The person's address is not in a verified domain of this tenant: an "
+                "administrator may link an account."
+            )
+        if domain_of(address) in self._connection.federated_domains:
+            raise AccountFederatedError(FEDERATED)
+        quoted = address.replace("'", "''")
+        user = await self._only_user(f"userPrincipalName eq '{quoted}' or mail eq '{quoted}'")
+        if user is None:
+            alias = f"proxyAddresses/any(p:p eq 'smtp:{quoted}')"
+            if await self._only_user(alias) is not None:
+                raise AccountMismatchError(
+                    "The person's address is only an alias of an account: an administrator may "
+                    "link it."
+                )
+            raise AccountNotFoundError("Entra ID has no account with this address.")
+        with reading("Microsoft Graph"):
+            external_id, principal = str(user["id"]), str(user["userPrincipalName"])
+            is_guest = user.get("userType") == "Guest"
+            is_synced = bool(user.get("onPremisesSyncEnabled"))
+            is_suspended = not user["accountEnabled"]
+        if is_guest:
+            raise AccountMismatchError("The account is a guest's: its password is kept elsewhere.")
+        # People sign in with the principal name, even if the address found is only their mail.
+        if domain_of(principal) in self._connection.federated_domains:
+            raise AccountFederatedError(FEDERATED)
+        if is_synced:
+            raise AccountSyncedError(SYNCED)
+        return Account(
+            external_id=external_id,
+            address=principal if is_same_address(principal, address) else str(user["mail"]),
+            privileges=await self._privileges(external_id),
+            is_suspended=is_suspended,
+        )
+
+    async def push(self, push: Push) -> Receipt:
+        """See Connector.push.
+
+        Microsoft treats it as a reset and signs the person out, even of the same password.
+        """
+        unknown = push.attributes.keys() - ATTRIBUTES.keys()
+        if unknown:
+            raise AttributeRejectedError(f"Entra has no place for {', '.join(sorted(unknown))}.")
+        if push.attributes.get("display_name") == "":
+            # Source: learn.microsoft.com/graph/api/resources/user, displayName, read 2026-11-23.
+            raise AttributeRejectedError("Entra ID does not let display_name be cleared.")
+        answer = await self._client.patch_user(_user(push), push)
+        return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))
+
+    async def password_changed_at(self, external_id: str) -> PasswordChange:
+        """See Connector.password_changed_at."""
+        answer = await self._client.get(
+            f"users/{quote(external_id, safe='')}", {"$select": "lastPasswordChangeDateTime"}
+        )
+        with reading("Microsoft Graph"):
+            text = (answer.body or {}).get("lastPasswordChangeDateTime")
+            changed_at = datetime.fromisoformat(text) if text else None
+        return PasswordChange(changed_at=changed_at, provider_now=answer.date)
+
+    async def close(self) -> None:
+        """See Connector.close."""
+        await self._client.close()
+
+    async def _only_user(self, condition: str) -> dict[str, Any] | None:
+        fields = "id,userPrincipalName,mail,userType,accountEnabled,onPremisesSyncEnabled"
+        users = await self._client.get_all("users", {"$filter": condition, "$select": fields})
+        if len(users) > 1:
+            raise AccountAmbiguousError(
+                "Several accounts have this address: an administrator may link one."
+            )
+        return users[0] if users else None
+
+    async def _privileges(self, external_id: str) -> tuple[str, ...]:
+        """Name directory roles and role-assignable groups, also those of groups in groups."""
+        memberships = await self._client.get_all(
+            f"users/{quote(external_id, safe='')}/transitiveMemberOf",
+            {"$select": "id,displayName,isAssignableToRole"},
+        )
+        with reading("Microsoft Graph"):
+            return tuple(
+                each["displayName"]
+                if each["@odata.type"] == "#microsoft.graph.directoryRole"
+                else f"role-assignable group {each['displayName']}"
+                for each in memberships
+                if each["@odata.type"] == "#microsoft.graph.directoryRole"
+                or each.get("isAssignableToRole")
+            )
+
+    def _warnings(self, federated: set[str]) -> tuple[str, ...]:
+        warnings = []
+        if self._connection.domain.lower() in federated:
+            warnings.append("The domain is federated: its accounts sign in through another system.")
+        pem = self._connection.credentials.get("certificate")
+        if pem and _certificate_end(pem) < datetime.now(UTC) + CERTIFICATE_WARNING:
+            warnings.append("The application's certificate ends soon: create and upload a new one.")
+        return tuple(warnings)
+
+
+def _user(push: Push) -> User:
+    """Build the SDK's object; it holds the password, and shows it in its repr."""
+    from msgraph.generated.models.password_profile import PasswordProfile  # noqa: PLC0415
+    from msgraph.generated.models.user import User  # noqa: PLC0415
+
+    user = User()
+    # Source: msgraph-sdk 1.65, measured 2026-11-24: an attribute set to None is sent as null, but
+    # under its Python name, which Graph refuses; a null under Graph's name clears.
+    user.additional_data = {
+        ATTRIBUTES[name]: None for name, value in push.attributes.items() if not value
+    }
+    for name, value in push.attributes.items():
+        if value:
+            setattr(user, SDK_NAMES[name], value)
+    if push.password is not None:
+        user.password_profile = PasswordProfile(
+            password=push.password, force_change_password_next_sign_in=False
+        )
+    return user

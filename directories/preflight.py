@@ -1,0 +1,164 @@
+"""Looking before pushing: is the directory who it says, and which account is this person's?
+
+Only a worker, or a command where the private keys are, can do either.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.sealing import SealingError
+from directories.connections import connector_for, submit
+from directories.connectors.base import Account, Check
+from directories.connectors.errors import (
+    AccountError,
+    ConnectorError,
+    DirectoryRefusedError,
+    DirectoryUnavailableError,
+)
+from directories.models import Binding, Directory
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+VERB_DEADLINE: Final = 30
+"""Seconds after which a check or a look-up is given up; the connectors' own limits are shorter."""
+PROBE_AFTER: Final = timedelta(seconds=30)
+"""The first probe of a paused directory; each that fails doubles the next one's delay …"""
+PROBE_AT_MOST: Final = timedelta(minutes=10)
+"""… up to this."""
+LOCATE_AGAIN: Final = timedelta(minutes=1)
+"""When to look for an account again after a look that could not tell."""
+
+
+def check(directory: Directory) -> bool:
+    """Check the connection, write down what was found, pause or resume; True if it is good."""
+    requested_at = directory.check_requested_at
+    try:
+        found: Check = wait(submit(connector_for(directory).check()))
+    except SealingError as error:
+        pause(directory, f"The credentials cannot be opened here: {error}")
+        good = False
+    except DirectoryRefusedError as error:
+        pause(directory, error.message)
+        good = False
+    except ConnectorError as error:
+        # It could not be told: what worked before goes on, a new directory waits.
+        if not directory.tenant_id or directory.is_paused:
+            pause(directory, error.message)
+        logger.warning("Directory %s could not be checked: %s", directory.pk, error.message)
+        good = False
+    else:
+        _found(directory, found)
+        good = True
+    # A check that was asked for meanwhile is done again.
+    Directory.objects.filter(pk=directory.pk, check_requested_at=requested_at).update(
+        check_requested_at=None
+    )
+    directory.refresh_from_db()
+    return good
+
+
+def _found(directory: Directory, found: Check) -> None:
+    directory.tenant_id = found.tenant_id
+    directory.verified_domains = sorted(found.verified_domains)
+    directory.federated_domains = sorted(found.federated_domains)
+    directory.check_warnings = list(found.warnings)
+    directory.checked_at = timezone.now()
+    directory.paused_at = directory.probe_at = None
+    directory.paused_reason = ""
+    directory.probes = 0
+    directory.save(
+        update_fields=[
+            "tenant_id", "verified_domains", "federated_domains", "check_warnings",
+            "checked_at", "paused_at", "probe_at", "paused_reason", "probes",
+        ]
+    )
+
+
+def pause(directory: Directory, reason: str) -> None:
+    """Pause a directory as a whole, for one reason, and set the next probe."""
+    now = timezone.now()
+    delay = min(PROBE_AFTER * 2 ** min(directory.probes, 10), PROBE_AT_MOST)
+    directory.paused_at = directory.paused_at or now
+    directory.paused_reason = reason
+    directory.probe_at = now + delay
+    directory.probes += 1
+    directory.save(update_fields=["paused_at", "paused_reason", "probe_at", "probes"])
+    logger.warning("Directory %s is paused: %s", directory.pk, reason)
+
+
+def locate(binding: Binding) -> bool:
+    """Find a binding's account and write down what was found; True if it may be pushed to.
+
+    Raises ConnectorError where the directory cannot be asked at all.
+    """
+    directory = binding.directory
+    try:
+        account: Account = wait(submit(connector_for(directory).find(binding.user.email)))
+    except AccountError as error:
+        block(binding, error.code, error.message)
+        return False
+    except ConnectorError:
+        Binding.objects.filter(pk=binding.pk).update(locate_at=timezone.now() + LOCATE_AGAIN)
+        raise
+    if account.privileges and not directory.allows_privileged:
+        roles = ", ".join(account.privileges)
+        block(
+            binding,
+            Binding.Problem.PRIVILEGED,
+            f"The account holds administrative roles over there ({roles}). Take them away, or "
+            "allow privileged accounts for this directory.",
+        )
+        return False
+    if binding.external_id and binding.external_id != account.external_id:
+        block(
+            binding,
+            Binding.Problem.MISMATCH,
+            "The address now belongs to another account than the one bound. Unbind and bind again "
+            "if that is meant.",
+        )
+        return False
+    binding.external_id, binding.external_address = account.external_id, account.address
+    binding.locate_at, binding.problem, binding.problem_text = None, Binding.Problem.NONE, ""
+    try:
+        with transaction.atomic():
+            binding.save(
+                update_fields=[
+                    "external_id", "external_address", "locate_at", "problem", "problem_text"
+                ]
+            )
+    except IntegrityError:
+        binding.external_id = ""
+        block(
+            binding,
+            Binding.Problem.TAKEN,
+            "The account is bound to somebody else already. End that binding first.",
+        )
+        return False
+    return True
+
+
+def block(binding: Binding, code: str, text: str) -> None:
+    """Write down that an operator has to act on this one person; the next login tries again."""
+    known = code in Binding.Problem.values
+    binding.problem = Binding.Problem(code) if known else Binding.Problem.OTHER
+    binding.problem_text = text
+    binding.locate_at = None
+    binding.save(update_fields=["problem", "problem_text", "locate_at"])
+
+
+def wait(future: Future[T]) -> T:
+    """Wait for a connector's verb; a hanging one is DirectoryUnavailableError."""
+    try:
+        return future.result(timeout=VERB_DEADLINE)
+    except TimeoutError:
+        future.cancel()
+        raise DirectoryUnavailableError("The directory did not answer in time.") from None

@@ -1,0 +1,69 @@
+"""Adding a directory, and giving it new credentials."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from directories.connections import endpoints, seal_credentials
+from directories.connectors import CONNECTORS
+from directories.connectors.errors import CredentialsError
+from directories.models import Directory
+from directories.signals import directory_wants_worker
+
+
+def add_directory(*, directory: Directory, credentials: str | bytes, actor: User | None) -> None:
+    """Save a new directory with the text of its credentials file, and have it checked.
+
+    Raises ValidationError with what to mend.
+    """
+    del actor  # named so that no caller forgets who acts; the admin's log has it
+    directory.domain = directory.domain.strip().lower()
+    if CONNECTORS[directory.kind].needs_admin_email:
+        try:
+            validate_email(directory.admin_email)
+        except ValidationError:
+            raise ValidationError(
+                {"admin_email": "Name the administrator the service account acts as."}
+            ) from None
+    elif directory.admin_email:
+        raise ValidationError({"admin_email": f"{directory.get_kind_display()} has none."})
+    parsed = _parse(directory, credentials)
+    directory.credentials, directory.credentials_changed_at = b"", timezone.now()
+    directory.full_clean()
+    with transaction.atomic():
+        directory.save()
+        # What is sealed is bound to the row's id, so the row comes first.
+        directory.credentials = seal_credentials(directory, parsed)
+        directory.save(update_fields=["credentials"])
+        request_check(directory=directory)
+
+
+def replace_credentials(
+    *, directory: Directory, credentials: str | bytes, actor: User | None
+) -> None:
+    """Give a directory new credentials, and have it checked; raises ValidationError."""
+    del actor
+    parsed = _parse(directory, credentials)
+    with transaction.atomic():
+        directory.credentials = seal_credentials(directory, parsed)
+        directory.credentials_changed_at = timezone.now()
+        directory.save(update_fields=["credentials", "credentials_changed_at"])
+        request_check(directory=directory)
+
+
+def request_check(*, directory: Directory) -> None:
+    """Have a worker check the connection as soon as it can."""
+    directory.check_requested_at = timezone.now()
+    directory.save(update_fields=["check_requested_at"])
+    directory_wants_worker.send(sender=Directory, directory_id=directory.pk)
+
+
+def _parse(directory: Directory, credentials: str | bytes) -> dict[str, object]:
+    try:
+        return CONNECTORS[directory.kind].parse_credentials(credentials, endpoints())
+    except CredentialsError as error:
+        raise ValidationError({"credentials": str(error)}) from None

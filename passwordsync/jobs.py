@@ -1,0 +1,305 @@
+"""The life of sync jobs: a login queues them, a drain claims them, an outcome ends them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import LoginEvent, SealedPassword, User
+from directories.models import Binding
+from passwordsync import due
+from passwordsync.models import Status, SyncJob
+from passwordsync.signals import job_finished
+from passwordsync.wake import wake
+
+CLAIM: Final = timedelta(seconds=60)
+"""How long a claimed job belongs to its worker."""
+RECOVERY_MARGIN: Final = timedelta(seconds=15)
+"""How long after its claim's end a job is taken to be abandoned."""
+SETTLE_DELAY: Final = timedelta(seconds=45)
+"""No other password follows one that may still be on its way for this long."""
+BACKOFF: Final = timedelta(seconds=2)
+"""The longest first delay of a retry; it doubles with each attempt …"""
+BACKOFF_AT_MOST: Final = timedelta(minutes=2)
+"""… up to this."""
+
+
+def release(*, user: User, login_event: LoginEvent, sealed: SealedPassword) -> list[SyncJob]:
+    """Queue a just sealed password for every binding of a person that is due.
+
+    Runs inside the transaction of the login event, which holds the person's row.  The number of
+    statements does not depend on the number of bindings.
+    """
+    bindings = list(
+        Binding.objects.filter(user=user, ended_at=None).select_related("directory", "user")
+    )
+    if not bindings:
+        return []
+    pending = due.refresh(bindings)
+    served = [
+        binding
+        for binding in bindings
+        if binding.pk in pending
+        # A password known to be refused is not sent again: the person chooses another.
+        and binding.refused_password_version != sealed.password_version
+    ]
+    now = timezone.now()
+    replaced = []
+    jobs = []
+    for binding in served:
+        job = pending[binding.pk]
+        if job.sealed_password_id:
+            replaced.append(job.sealed_password_id)
+        job.next_attempt_at = _first_attempt_at(job, sealed, now)
+        job.sealed_password = sealed.copy()
+        job.login_event = login_event
+        job.queued_at = job.queued_at if job.status == Status.QUEUED else now
+        job.status = Status.QUEUED
+        job.binding = binding
+        jobs.append(job)
+    if jobs:
+        SealedPassword.objects.bulk_create(
+            job.sealed_password for job in jobs if job.sealed_password
+        )
+        for job in jobs:
+            job.sealed_password = job.sealed_password  # takes over the new row's id
+        SyncJob.objects.bulk_update(
+            jobs, ["sealed_password", "login_event", "queued_at", "next_attempt_at", "status"]
+        )
+        if replaced:
+            SealedPassword.objects.filter(pk__in=replaced).delete()
+        wake(binding.directory_id for binding in served)
+    return jobs
+
+
+def _first_attempt_at(job: SyncJob, sealed: SealedPassword, now: datetime) -> datetime:
+    """Go at once, but never ahead of a backoff, nor of the settling of an unclear attempt."""
+    earliest = now
+    if job.status == Status.QUEUED and job.next_attempt_at:
+        earliest = max(now, job.next_attempt_at)
+    old = job.sealed_password
+    if job.is_unclear and old and old.password_version != sealed.password_version and job.sent_at:
+        earliest = max(earliest, job.sent_at + SETTLE_DELAY)
+    return earliest
+
+
+def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
+    """Take queued jobs of a directory for sending; people who waited longest first.
+
+    Jobs that should not be sent are ended, or go back to waiting, on the way.  Each claimed job
+    has binding, user, directory and sealed password loaded.
+    """
+    with transaction.atomic(durable=True):
+        candidates = (
+            SyncJob.objects.select_for_update(
+                of=("self",), skip_locked=True
+            )
+            .filter(
+                status=Status.QUEUED,
+                binding__directory=directory_id,
+                next_attempt_at__lte=timezone.now(),
+            )
+            # One at a time for a binding: a follower waits for the one being sent.
+            .exclude(binding__jobs__status=Status.SENDING)
+            .select_related("binding__user", "binding__directory", "sealed_password")
+            .order_by("queued_at")[:limit]
+        )
+        claimed = [job for job in candidates if _is_to_be_sent(job)]
+        for job in claimed:
+            job.claim_id = job.attempt_id = uuid4()
+            job.claimed_until = Now() + CLAIM
+            job.status = Status.SENDING
+            job.attempts += 1
+            # Written before the call, so that a crash cannot make a tight loop.
+            job.next_attempt_at = timezone.now() + backoff(job.attempts)
+            job.sent_at = job.sent_at if job.is_unclear else timezone.now()
+        SyncJob.objects.bulk_update(
+            claimed,
+            [
+                "claim_id", "attempt_id", "claimed_until", "status", "attempts",
+                "next_attempt_at", "sent_at",
+            ],
+        )
+    return claimed
+
+
+def _is_to_be_sent(job: SyncJob) -> bool:
+    user = job.binding.user
+    if job.binding.ended_at is not None or not user.is_active:
+        due.cancel([job])
+        return False
+    if job.sealed_password is None or job.sealed_password.password_version != user.password_version:
+        back_to_waiting([job], "A newer password was set; the next login sends it.")
+        return False
+    if due.reason(job.binding) is None:
+        finish(job, Status.SUPERSEDED)
+        return False
+    return True
+
+
+def back_to_waiting(jobs: Sequence[SyncJob], error: str) -> None:
+    """Take the password away from queued jobs; they wait for the next login."""
+    sealed = [job.sealed_password_id for job in jobs if job.sealed_password_id]
+    SyncJob.objects.filter(pk__in=[job.pk for job in jobs], status=Status.QUEUED).update(
+        status=Status.WAITING, sealed_password=None, next_attempt_at=None, error=error
+    )
+    SealedPassword.objects.filter(pk__in=sealed, job=None).delete()
+
+
+def give_password_up(job: SyncJob, error: str) -> None:
+    """Let a claimed job wait for the next login: its sealed password is of no use."""
+    if retry(job, code="password_gone", error=error):
+        job.refresh_from_db()
+        if job.status == Status.QUEUED:
+            back_to_waiting([job], error)
+
+
+def finish(job: SyncJob, status: Status, *, code: str = "", error: str = "", request_id: str = "") -> bool:
+    """End a job in one of the finished statuses; its sealed password goes with it.
+
+    A sending job is only ended by the claim it belongs to; False where that was lost.
+    """
+    old = SyncJob.objects.filter(pk=job.pk)
+    old = (
+        old.filter(status=Status.SENDING, claim_id=job.claim_id)
+        if job.claim_id
+        else old.filter(status=Status.QUEUED)
+    )
+    sealed_id = job.sealed_password_id
+    values = {
+        "status": status,
+        "finished_at": timezone.now(),
+        "claim_id": None,
+        "claimed_until": None,
+        "next_attempt_at": None,
+        "sealed_password": None,
+        "is_unclear": False,
+        "error_code": code,
+        "error": error,
+        "request_id": request_id or job.request_id,
+    }
+    if old.update(**values) != 1:
+        return False
+    if sealed_id:
+        SealedPassword.objects.filter(pk=sealed_id).delete()
+    for name, value in values.items():
+        setattr(job, name, value)
+    job_finished.send(sender=SyncJob, job=job)
+    return True
+
+
+def retry(
+    job: SyncJob,
+    *,
+    code: str,
+    error: str,
+    request_id: str = "",
+    after: timedelta | None = None,
+    is_unclear: bool = False,
+) -> bool:
+    """Give a sending job back to the queue; False where its claim was lost.
+
+    Where a newer job follows it already, it ends superseded, and an unclear one makes its
+    follower wait for the settle delay.
+    """
+    follower = SyncJob.objects.filter(
+        binding=job.binding_id, status__in=(Status.WAITING, Status.QUEUED)
+    ).first()
+    if follower is not None:
+        if is_unclear and follower.status == Status.QUEUED:
+            SyncJob.objects.filter(pk=follower.pk, status=Status.QUEUED).update(
+                next_attempt_at=timezone.now() + SETTLE_DELAY
+            )
+        return finish(job, Status.SUPERSEDED, code=code, error=error, request_id=request_id)
+    next_attempt_at = job.next_attempt_at
+    if after is not None:
+        next_attempt_at = max(timezone.now() + after, next_attempt_at or timezone.now())
+    return bool(
+        SyncJob.objects.filter(
+            pk=job.pk, status=Status.SENDING, claim_id=job.claim_id
+        ).update(
+            status=Status.QUEUED,
+            claim_id=None,
+            claimed_until=None,
+            next_attempt_at=next_attempt_at,
+            is_unclear=is_unclear or job.is_unclear,
+            error_code=code,
+            error=error,
+            request_id=request_id or job.request_id,
+        )
+    )
+
+
+def recover_abandoned(directory_id: int) -> int:
+    """Take back jobs whose worker is gone: they may have been sent."""
+    abandoned = SyncJob.objects.filter(
+        status=Status.SENDING,
+        binding__directory=directory_id,
+        claimed_until__lt=Now() - RECOVERY_MARGIN,
+    )
+    count = 0
+    for job in abandoned:
+        with transaction.atomic():
+            count += retry(
+                job,
+                code="unclear",
+                error="The worker stopped while it was sending; whether it arrived is being "
+                "found out.",
+                is_unclear=True,
+            )
+    return count
+
+
+def expire_sealed() -> int:
+    """Take passwords whose life is over away from jobs that could not be sent in time."""
+    jobs = list(
+        SyncJob.objects.filter(
+            status=Status.QUEUED,
+            sealed_password__sealed_at__lt=timezone.now() - settings.PASSWORD_SEAL_TTL,
+        )
+    )
+    with transaction.atomic():
+        back_to_waiting(
+            jobs, "The directory could not be reached before the sealed password expired."
+        )
+    return len(jobs)
+
+
+def ask(*, bindings: Iterable[Binding], actor: User | None) -> int:
+    """Have the password sent again with the next login; returns how many are live."""
+    del actor
+    ids = [binding.pk for binding in bindings]
+    with transaction.atomic():
+        live = Binding.objects.filter(pk__in=ids, ended_at=None)
+        count = live.update(asked_at=timezone.now(), refused_password_version=None)
+        due.refresh(live.select_related("user", "directory"))
+    return count
+
+
+def retry_now(*, jobs: Iterable[SyncJob], actor: User | None) -> int:
+    """Have queued jobs tried again at once; returns how many were waiting for a later attempt."""
+    del actor
+    ids = [job.pk for job in jobs]
+    with transaction.atomic():
+        waiting = SyncJob.objects.filter(
+            Q(is_unclear=False) | Q(sent_at__lt=timezone.now() - SETTLE_DELAY),
+            pk__in=ids,
+            status=Status.QUEUED,
+        )
+        wake(waiting.values_list("binding__directory", flat=True))
+        return waiting.update(next_attempt_at=timezone.now())
+
+
+def backoff(attempts: int) -> timedelta:
+    """Get the delay before the next attempt: doubling, with full jitter."""
+    longest = min(BACKOFF * 2 ** min(attempts - 1, 16), BACKOFF_AT_MOST)
+    return longest * random.uniform(0.1, 1)  # noqa: S311  not a secret

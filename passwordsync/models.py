@@ -1,0 +1,147 @@
+"""Sync jobs: the queue of what has to reach a directory, and for ever the audit of what did."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import LoginEvent, SealedPassword
+from directories.models import Binding
+
+Q = models.Q
+
+
+class Due(models.TextChoices):
+    """Why a binding lacks what the portal has."""
+
+    NEVER = "never", _("never taken over")
+    RECORD = "record", _("record changed")
+    PASSWORD = "password", _("password changed")
+    ASKED = "asked", _("asked for by an operator")
+
+
+class Status(models.TextChoices):
+    WAITING = "waiting", _("waiting for login")
+    QUEUED = "queued", _("queued")
+    SENDING = "sending", _("sending")
+    SUCCEEDED = "succeeded", _("succeeded")
+    REFUSED = "refused", _("refused: the person acts")
+    BLOCKED = "blocked", _("blocked: an operator acts")
+    SUPERSEDED = "superseded", _("superseded")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+FINISHED = (
+    Status.SUCCEEDED, Status.REFUSED, Status.BLOCKED, Status.SUPERSEDED, Status.CANCELLED
+)
+PENDING = (Status.WAITING, Status.QUEUED)
+"""Not claimed; at most one for a binding."""
+OPEN = (*PENDING, Status.SENDING)
+MOVES = {
+    Status.WAITING: {Status.QUEUED, Status.CANCELLED},
+    # Back to waiting: the sealed password's life ended, or it is not the newest any more.
+    Status.QUEUED: {Status.SENDING, Status.WAITING, Status.SUPERSEDED, Status.CANCELLED},
+    Status.SENDING: {Status.QUEUED, *FINISHED},
+}
+"""The moves that exist; each is an update that must find the old status."""
+
+
+class SyncJobQuerySet(models.QuerySet["SyncJob"]):
+    def open(self) -> SyncJobQuerySet:
+        return self.filter(status__in=OPEN)
+
+
+class SyncJob(models.Model):
+    """One attempt-until-done to bring one binding up to date."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    binding = models.ForeignKey(
+        Binding, models.PROTECT, related_name="jobs", verbose_name=_("binding")
+    )
+    trigger = models.CharField(_("due because"), max_length=8, choices=Due)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
+    login_event = models.ForeignKey(
+        LoginEvent, models.PROTECT, null=True, related_name="jobs", verbose_name=_("login event")
+    )
+    sealed_password = models.OneToOneField(
+        SealedPassword, models.PROTECT, null=True, related_name="job", editable=False
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    is_unclear = models.BooleanField(
+        _("may have been applied"),
+        default=False,
+        help_text=_("An attempt was sent and no answer told whether it was applied."),
+    )
+    error_code = models.CharField(_("error code"), max_length=24, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    attempt_id = models.UUIDField(
+        _("attempt id"), null=True, help_text=_("Of the last attempt; Microsoft's client-request-id.")
+    )
+    request_id = models.CharField(_("request id"), max_length=128, blank=True)
+    claim_id = models.UUIDField(null=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    queued_at = models.DateTimeField(_("queued at"), null=True)
+    sent_at = models.DateTimeField(_("last sent at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    objects = SyncJobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("sync job")
+        verbose_name_plural = _("sync jobs")
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["binding"], condition=Q(status__in=PENDING), name="job_one_pending"
+            ),
+            models.UniqueConstraint(
+                fields=["binding"], condition=Q(status=Status.SENDING), name="job_one_sending"
+            ),
+            models.CheckConstraint(
+                name="job_sealed_password_in_flight",
+                condition=Q(sealed_password=None)
+                | Q(status__in=(Status.QUEUED, Status.SENDING)),
+            ),
+            models.CheckConstraint(
+                name="job_claimed_while_sending",
+                condition=Q(
+                    status=Status.SENDING, claim_id__isnull=False, claimed_until__isnull=False
+                )
+                | Q(~Q(status=Status.SENDING), claim_id=None, claimed_until=None),
+            ),
+            models.CheckConstraint(
+                name="job_finished_at_when_finished",
+                condition=Q(status__in=FINISHED, finished_at__isnull=False)
+                | Q(~Q(status__in=FINISHED), finished_at=None),
+            ),
+            models.CheckConstraint(
+                name="job_next_attempt_when_queued",
+                condition=~Q(status=Status.QUEUED) | Q(next_attempt_at__isnull=False),
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(status=Status.QUEUED), name="job_queued"
+            ),
+            models.Index(
+                fields=["claimed_until"], condition=Q(status=Status.SENDING), name="job_sending"
+            ),
+            models.Index(fields=["binding", "-created_at"], name="job_binding"),
+        )
+
+    STATUS_BADGES: ClassVar = {
+        Status.SUCCEEDED: "success",
+        Status.REFUSED: "warning",
+        Status.BLOCKED: "danger",
+        Status.QUEUED: "info",
+        Status.SENDING: "info",
+    }
+
+    def __str__(self) -> str:
+        return f"{self.get_trigger_display()}: {self.binding}"

@@ -1,0 +1,139 @@
+"""What becomes of a job, its binding and its directory: one function for each way it can end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import F
+from django.utils import timezone
+
+from directories import preflight
+from directories.connectors.base import Receipt
+from directories.connectors.errors import (
+    AccountError,
+    AccountNotFoundError,
+    AttributeRejectedError,
+    ConnectorError,
+    DirectoryRefusedError,
+    PasswordRejectedError,
+    PermissionDeniedError,
+    UnclearOutcomeError,
+)
+from directories.models import Binding, Directory
+from passwordsync import due, jobs
+from passwordsync.models import Status, SyncJob
+
+REFUSALS_TO_PAUSE: Final = 3
+"""So many ordinary people refused in a row, and it is the directory, not they."""
+MISSING_ATTEMPTS: Final = 3
+"""How often an account that was found before may be missing: replicas over there lag."""
+
+
+def succeeded(
+    job: SyncJob,
+    sent: dict[str, str],
+    receipt: Receipt,
+    *,
+    refused: AttributeRejectedError | None = None,
+) -> None:
+    """Write down that a push was applied; ``refused`` where it was the password alone."""
+    binding, sealed = job.binding, job.sealed_password
+    version = sealed.password_version if sealed else binding.pushed_password_version
+    if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
+        return
+    now = timezone.now()
+    values = {name: value for name, value in sent.items() if value}
+    binding.pushed_attributes = binding.pushed_attributes if refused else values
+    binding.refused_attributes = values if refused else None
+    binding.attribute_problem = refused.message if refused else ""
+    binding.taken_over_at = binding.taken_over_at or now
+    binding.pushed_at = now
+    binding.pushed_password_version = version
+    binding.refused_password_version, binding.refusal_text = None, ""
+    binding.problem, binding.problem_text, binding.asked_at = Binding.Problem.NONE, "", None
+    binding.save(
+        update_fields=[
+            "pushed_attributes", "refused_attributes", "attribute_problem", "taken_over_at",
+            "pushed_at", "pushed_password_version", "refused_password_version", "refusal_text",
+            "problem", "problem_text", "asked_at",
+        ]
+    )
+    if binding.directory.refusals_in_row:
+        Directory.objects.filter(pk=binding.directory_id).update(refusals_in_row=0)
+    _refresh(binding)
+
+
+def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
+    """Write down that a push was not applied, or may not have been."""
+    binding = job.binding
+    match error:
+        case PasswordRejectedError():
+            version = job.sealed_password.password_version if job.sealed_password else None
+            if _finish(job, Status.REFUSED, error):
+                Binding.objects.filter(pk=binding.pk).update(
+                    refused_password_version=version, refusal_text=error.message
+                )
+                _refresh(binding)
+        case DirectoryRefusedError():
+            preflight.pause(directory, error.message)
+            _retry(job, error)
+        case PermissionDeniedError():
+            _permission_denied(directory, job, error)
+        case AccountNotFoundError() if job.attempts < MISSING_ATTEMPTS and binding.external_id:
+            _retry(job, error)
+        case AccountError() | AttributeRejectedError():
+            _block(job, error)
+        case UnclearOutcomeError():
+            _retry(job, error, is_unclear=True)
+        case _:
+            _retry(job, error)
+
+
+def pause_if_refused(directory: Directory, error: ConnectorError) -> None:
+    """Pause a directory whose refusal showed while an account was looked for."""
+    if isinstance(error, DirectoryRefusedError):
+        preflight.pause(directory, error.message)
+
+
+def _permission_denied(directory: Directory, job: SyncJob, error: PermissionDeniedError) -> None:
+    """One 403 blocks one person; several people's in a row pause the directory."""
+    Directory.objects.filter(pk=directory.pk).update(refusals_in_row=F("refusals_in_row") + 1)
+    directory.refresh_from_db(fields=["refusals_in_row"])
+    if directory.refusals_in_row < REFUSALS_TO_PAUSE:
+        _block(job, error)
+        return
+    preflight.pause(
+        directory,
+        f"{directory.refusals_in_row} people in a row were refused. {error.message}",
+    )
+    _retry(job, error)
+
+
+def _block(job: SyncJob, error: ConnectorError) -> None:
+    if _finish(job, Status.BLOCKED, error):
+        preflight.block(job.binding, error.code, error.message)
+        _refresh(job.binding)
+
+
+def _finish(job: SyncJob, status: Status, error: ConnectorError) -> bool:
+    return jobs.finish(
+        job, status, code=error.code, error=error.message, request_id=error.request_id
+    )
+
+
+def _retry(job: SyncJob, error: ConnectorError, *, is_unclear: bool = False) -> None:
+    after = error.retry_after_seconds
+    jobs.retry(
+        job,
+        code=error.code,
+        error=error.message,
+        request_id=error.request_id,
+        after=timedelta(seconds=after) if after is not None else None,
+        is_unclear=is_unclear,
+    )
+
+
+def _refresh(binding: Binding) -> None:
+    """See what is due now: the record may have changed while the push was under way."""
+    due.refresh(Binding.objects.select_related("user", "directory").filter(pk=binding.pk))

@@ -1,0 +1,37 @@
+"""Where facts of the apps below become jobs; each receiver is one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.models import LoginEvent, SealedPassword, User
+from accounts.signals import portal_login, record_changed
+from directories.models import Binding
+from directories.signals import bindings_created, bindings_ended, directory_wants_worker
+from passwordsync import due, jobs
+from passwordsync.wake import wake
+
+
+@receiver(portal_login)
+def queue_due_bindings(
+    *, user: User, login_event: LoginEvent, sealed: SealedPassword, **_kwargs: Any
+) -> None:
+    jobs.release(user=user, login_event=login_event, sealed=sealed)
+
+
+@receiver([bindings_created, bindings_ended])
+def refresh_bindings(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    due.refresh(bindings)
+
+
+@receiver(record_changed)
+def refresh_users(*, user_ids: Sequence[int], **_kwargs: Any) -> None:
+    due.refresh_users(user_ids)
+
+
+@receiver(directory_wants_worker)
+def wake_directory(*, directory_id: int, **_kwargs: Any) -> None:
+    wake([directory_id])

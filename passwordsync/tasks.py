@@ -1,0 +1,29 @@
+"""Celery tasks; each tolerates arguments of a newer release and has a body of one call.
+
+Their time limits are kept by what they call: Celery's threads pool has none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from passwordsync import sweeping
+from passwordsync.drain import directories_with_work, drain
+from passwordsync.wake import wake
+
+
+@shared_task(queue="directories")
+def drain_directory(*, directory_id: int, **_newer: Any) -> None:
+    drain(directory_id)
+
+
+@shared_task(queue="default")
+def wake_directories(**_newer: Any) -> None:
+    wake(directories_with_work().values_list("pk", flat=True))
+
+
+@shared_task(queue="default")
+def sweep(**_newer: Any) -> None:
+    sweeping.sweep()

@@ -1,0 +1,134 @@
+"""What the home page says about each directory, in words for a person.
+
+What operators read about a problem names internals, and is never shown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from directories.models import Binding, Directory
+from passwordsync import states
+from passwordsync.models import Due
+from passwordsync.states import Shown, State
+
+TONES: Final = {
+    State.WAITING: "notice",
+    State.UPDATING: "busy",
+    State.UP_TO_DATE: "good",
+    State.RETRYING: "busy",
+    State.REFUSED: "bad",
+    State.BLOCKED: "bad",
+    State.PAUSED: "quiet",
+}
+"""The colour of a state's badge; the word says the same."""
+
+WAITING_TEXTS: Final[dict[str, Promise]] = {
+    Due.NEVER: _("Confirm your portal password once, and it will open %(directory)s too."),
+    Due.RECORD: _(
+        "Your details have changed. Confirm your password to bring %(directory)s up to date."
+    ),
+    Due.PASSWORD: _(
+        "%(directory)s does not have your new password yet. Confirm your password to send it."
+    ),
+    Due.ASKED: _("Your help desk asks you to confirm your password for %(directory)s again."),
+}
+WAITING_TEXT: Final = _("Confirm your password to bring %(directory)s up to date.")
+
+STATE_TEXTS: Final[dict[State, Promise]] = {
+    State.UPDATING: _("Your password is on its way to %(directory)s. This takes a few seconds."),
+    State.UP_TO_DATE: _("Your portal password opens %(directory)s."),
+    State.RETRYING: _(
+        "%(directory)s could not be reached yet. We keep trying; there is nothing for you to do."
+    ),
+    State.REFUSED: _(
+        "%(directory)s has password rules of its own and does not accept this password. "
+        "Change your password to another one."
+    ),
+    State.PAUSED: _(
+        "Updates of %(directory)s are paused and will go on by themselves. Until then it may "
+        "still ask for your previous password."
+    ),
+}
+
+BLOCKED_TEXTS: Final[dict[str, Promise]] = {
+    Binding.Problem.NOT_FOUND: _("No account was found for you in %(directory)s."),
+    Binding.Problem.AMBIGUOUS: _("More than one account in %(directory)s could be yours."),
+    Binding.Problem.MISMATCH: _("The address of your account in %(directory)s is not yours here."),
+    Binding.Problem.SYNCED: _("Another system looks after your account in %(directory)s."),
+    Binding.Problem.FEDERATED: _("Another system signs you in to %(directory)s."),
+    Binding.Problem.PRIVILEGED: _("Your account in %(directory)s has special rights."),
+    Binding.Problem.TAKEN: _("Your account in %(directory)s belongs to somebody else here."),
+    Binding.Problem.PERMISSION_DENIED: _(
+        "Latchkey may not change your account in %(directory)s."
+    ),
+}
+BLOCKED_TEXT: Final = _("Your account in %(directory)s could not be updated.")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One directory of a person: its state, and what happens next."""
+
+    shown: Shown
+
+    @property
+    def directory(self) -> Directory:
+        return self.shown.binding.directory
+
+    @property
+    def binding(self) -> Binding:
+        return self.shown.binding
+
+    @property
+    def state(self) -> State:
+        return self.shown.state
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.state]
+
+    @property
+    def is_moving(self) -> bool:
+        return self.shown.is_moving
+
+    @property
+    def text(self) -> str:
+        return str(self._text()) % {"directory": self.directory.name}
+
+    @property
+    def is_for_help_desk(self) -> bool:
+        return self.state == State.BLOCKED
+
+    def _text(self) -> Promise:
+        if self.state == State.WAITING:
+            job = self.shown.job
+            return WAITING_TEXTS.get(job.trigger, WAITING_TEXT) if job else WAITING_TEXT
+        if self.state == State.BLOCKED:
+            return BLOCKED_TEXTS.get(self.binding.problem, BLOCKED_TEXT)
+        return STATE_TEXTS[self.state]
+
+
+def cards(user: User) -> list[Card]:
+    """Make a person's cards, in two queries however many directories they are bound to."""
+    bindings = (
+        Binding.objects.filter(Binding.LIVE, user=user)
+        .select_related("directory")
+        .defer("directory__credentials")
+        .order_by("directory__name")
+    )
+    found = list(bindings)
+    for binding in found:
+        binding.user = user
+    return [Card(shown) for shown in states.shown(found)]
+
+
+def has_state(found: Sequence[Card], state: State) -> bool:
+    """Say whether any card is in a state."""
+    return any(card.state == state for card in found)
