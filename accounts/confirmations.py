@@ -87,38 +87,59 @@ class Plan(Generic[Row]):
     ) -> TemplateResponse | None:
         """Get the page that asks; None once the operator has agreed to this very plan.
 
-        ``about`` is what else the answer belongs to, such as the directory that was chosen; where
-        it or the number of rows is another than on the page, the page asks again.
+        ``form`` is what has to be chosen before there is a plan; ``about`` is what was chosen.
+        Where it, or the number of rows, is another than on the page, the page asks again.
         """
+        is_chosen = form is None or form.is_valid()
         answer = f"{about}:{len(self.todo)}"
-        shown_for, _colon, _count = request.POST.get("confirmed", "").partition(":")
-        given = request.POST.get("confirmed")
-        if given == answer and self.todo and (form is None or form.is_valid()):
+        given = request.POST.get("confirmed", "")
+        if given == answer and self.todo and is_chosen:
             return None
         options = model_admin.model._meta
-        changelist = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        list_url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
         is_on_list = request.method == "POST"
-        chosen = self.todo or [row for row, _reason in (*self.skipped, *self.refused)]
+        is_ready = bool(self.todo) and is_chosen
         context = {
             **model_admin.admin_site.each_context(request),
             "opts": options,
             "title": title,
             "text": text,
-            "button": button,
+            "button": button if is_ready else "" if is_chosen else _("Continue"),
+            "button_variant": "danger" if is_dangerous and is_ready else "primary",
             "form": form,
-            "plan": self,
-            "listed": LISTED,
+            "groups": self._groups(),
             "answer": answer,
-            "is_dangerous": is_dangerous,
-            "is_changed": given not in (None, answer) and shown_for == str(about),
+            "is_changed": given not in ("", answer) and given.partition(":")[0] == str(about),
             "action": action,
-            "action_url": request.get_full_path() if is_on_list else changelist,
-            "back_url": request.get_full_path() if is_on_list else "..",
+            "action_url": request.get_full_path() if is_on_list else list_url,
+            "back_url": request.get_full_path() if is_on_list else "../change/",
             "select_across": request.POST.get("select_across") == "1",
             "checkbox_name": ACTION_CHECKBOX_NAME,
-            "chosen_ids": request.POST.getlist(ACTION_CHECKBOX_NAME) or [r.pk for r in chosen],
+            "chosen_ids": request.POST.getlist(ACTION_CHECKBOX_NAME)
+            or [row.pk for row in self.rows()],
         }
         return TemplateResponse(request, TEMPLATE, context)
+
+    def rows(self) -> list[Row]:
+        """Get all rows that were chosen."""
+        return [*self.todo, *(row for row, _reason in (*self.refused, *self.skipped))]
+
+    def _groups(self) -> list[dict[str, object]]:
+        groups = (
+            (_("Will be changed"), [(row, "") for row in self.todo]),
+            (_("Refused"), self.refused),
+            (_("Skipped"), self.skipped),
+        )
+        return [
+            {
+                "title": title,
+                "total": len(rows),
+                "rows": rows[:LISTED],
+                "more": max(0, len(rows) - LISTED),
+            }
+            for title, rows in groups
+            if rows
+        ]
 
     def report(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_removed
 from django.db import transaction
+from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.signals import record_changed
@@ -38,7 +40,14 @@ def _set_state(ids: list[int], state: User.State) -> int:
     return len(changed)
 
 
-def remove_second_factor(*, user: User, actor: User | None) -> bool:
+def remove_second_factor(request: HttpRequest, *, user: User, actor: User | None) -> bool:
     """Remove a person's authenticator app and recovery codes; False where there are none."""
     del actor
-    return bool(Authenticator.objects.filter(user=user).delete()[0])
+    with transaction.atomic():
+        removed = list(Authenticator.objects.select_for_update().filter(user=user))
+        Authenticator.objects.filter(pk__in=[one.pk for one in removed]).delete()
+        for authenticator in removed:
+            authenticator_removed.send(
+                sender=Authenticator, request=request, user=user, authenticator=authenticator
+            )
+    return bool(removed)

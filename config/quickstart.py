@@ -93,8 +93,17 @@ class QuickstartError(Exception):
 class Company:
     """The running quickstart: sandbox, data and server."""
 
-    def __init__(self, sandbox: Sandbox, *, data_dir: Path, bind: str, manage: Path) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        data_dir: Path,
+        bind: str,
+        manage: Path,
+        people: Sequence[Person],
+    ) -> None:
         self.sandbox = sandbox
+        self.people = people
         self.data_dir = data_dir
         self.bind = bind
         self.manage = manage
@@ -133,8 +142,8 @@ class Company:
             "--credentials", str(self._write_secret("entra.json", entra)),
         )
         for directory, people in (
-            (GOOGLE, [person for person in COMPANY if person.is_in_google]),
-            (ENTRA, [person for person in COMPANY if person.is_in_entra]),
+            (GOOGLE, [person for person in self.people if person.is_in_google]),
+            (ENTRA, [person for person in self.people if person.is_in_entra]),
         ):
             addresses = [part for person in people for part in ("--user", person.email)]
             self._command("bind", directory, *addresses)
@@ -193,7 +202,7 @@ class Company:
             ]
             if all(result.has_password for result in results) or time.monotonic() > deadline:
                 return results
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def _result(
         self, directory: str, provider: str, person: Person, logged_in_at: float
@@ -202,6 +211,7 @@ class Company:
             request["at"]
             for request in self.sandbox.requests(provider=provider)
             if request["password_digest"] and request["status"] in (200, 204)
+            and request["at"] > logged_in_at - WAIT_SECONDS
         ]
         return Result(
             directory=directory,
@@ -213,7 +223,7 @@ class Company:
     def _seed_sandbox(self) -> tuple[dict[str, Any], dict[str, Any]]:
         google = self.sandbox.add_google_customer(domains=(DOMAIN,), admin_email=f"it@{DOMAIN}")
         entra = self.sandbox.add_entra_tenant(domains=(DOMAIN,))
-        for person in COMPANY:
+        for person in self.people:
             if person.is_in_google:
                 self.sandbox.add_google_user(
                     person.email, given_name=person.given_name, family_name=person.family_name
@@ -233,7 +243,7 @@ class Company:
                 ["username", "email", "state", "given_name", "family_name", "display_name",
                  "job_title", "password_hash"]
             )
-            for person in COMPANY:
+            for person in self.people:
                 writer.writerow(
                     [person.username, person.email, person.state, person.given_name,
                      person.family_name, f"{person.given_name} {person.family_name}",
@@ -275,12 +285,14 @@ class Company:
 
 
 @contextmanager
-def company(*, data_dir: Path, bind: str, manage: Path) -> Iterator[Company]:
+def company(
+    *, data_dir: Path, bind: str, manage: Path, people: Sequence[Person] = COMPANY
+) -> Iterator[Company]:
     """Start the sandbox and set the company up in a fresh folder."""
     shutil.rmtree(data_dir, ignore_errors=True)
     data_dir.mkdir(mode=0o700, parents=True)
     with Sandbox() as sandbox:
-        made = Company(sandbox, data_dir=data_dir, bind=bind, manage=manage)
+        made = Company(sandbox, data_dir=data_dir, bind=bind, manage=manage, people=people)
         made.set_up()
         yield made
 

@@ -97,11 +97,6 @@ CA_BUNDLE = env.str("SSL_CERT_FILE", default="") or env.str("REQUESTS_CA_BUNDLE"
 # --- Applications
 
 INSTALLED_APPS = [
-    "config",
-    "portal",
-    "passwordsync",
-    "directories",
-    "accounts",
     "unfold.apps.BasicAppConfig",
     "config.apps.AdminConfig",
     "django.contrib.auth",
@@ -116,6 +111,12 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    # Ours last: accounts puts its receiver in the place of one of allauth's.
+    "accounts",
+    "directories",
+    "passwordsync",
+    "portal",
+    "config",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -177,6 +178,11 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://" if EMBEDDED
 if not CELERY_BROKER_URL:
     raise required("CELERY_BROKER_URL")
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# Their workers hold the private keys; everything else runs where none are.
+CELERY_TASK_ROUTES = {
+    "passwordsync.tasks.drain_directory": {"queue": "directories"},
+    "accounts.tasks.rotate_password_keys": {"queue": "directories"},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
@@ -293,7 +299,7 @@ USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = None if EMBEDDED else DATA_DIR / "static"
 STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     if not EMBEDDED
@@ -307,6 +313,46 @@ UNFOLD = {
     "SITE_URL": reverse_lazy("portal:home"),
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    # Without these its menu would link to the password page that the admin does not have.
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("account_change_password")},
+            {"title": "Second factor", "link": reverse_lazy("mfa_index")},
+        ]
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": title,
+                "separator": bool(number),
+                "items": [
+                    {
+                        "title": name,
+                        "icon": icon,
+                        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+                        "permission": lambda request, permission=f"{app}.view_{model}": (
+                            request.user.has_perm(permission)
+                        ),
+                    }
+                    for name, icon, app, model in pages
+                ],
+            }
+            for number, (title, pages) in enumerate(
+                {
+                    "People": [
+                        ("Users", "person", "accounts", "user"),
+                        ("Login events", "login", "accounts", "loginevent"),
+                        ("Groups", "groups", "auth", "group"),
+                    ],
+                    "Directories": [
+                        ("Directories", "domain", "directories", "directory"),
+                        ("Bindings", "link", "directories", "binding"),
+                        ("Sync jobs", "sync", "passwordsync", "syncjob"),
+                    ],
+                }.items()
+            )
+        ]
+    },
 }
 
 # --- Logs

@@ -14,16 +14,16 @@ from passwordsync.drain import directories_with_work, drain
 from passwordsync.wake import wake
 
 
-@shared_task(queue="directories")
+@shared_task
 def drain_directory(*, directory_id: int, **_newer: Any) -> None:
     drain(directory_id)
 
 
-@shared_task(queue="default")
+@shared_task
 def wake_directories(**_newer: Any) -> None:
     wake(directories_with_work().values_list("pk", flat=True))
 
 
-@shared_task(queue="default")
+@shared_task
 def sweep(**_newer: Any) -> None:
     sweeping.sweep()

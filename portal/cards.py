@@ -45,7 +45,8 @@ STATE_TEXTS: Final[dict[State, Promise]] = {
     State.UPDATING: _("Your password is on its way to %(directory)s. This takes a few seconds."),
     State.UP_TO_DATE: _("Your portal password opens %(directory)s."),
     State.RETRYING: _(
-        "%(directory)s could not be reached yet. We keep trying; there is nothing for you to do."
+        "%(directory)s has not taken your password yet. Latchkey keeps trying; there is nothing for "
+        "you to do."
     ),
     State.REFUSED: _(
         "%(directory)s has password rules of its own and does not accept this password. "

@@ -47,7 +47,7 @@ def live(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated:
         # A redirect would put the sign-in form into the middle of the page.
         return HttpResponseClientRedirect(reverse("account_login"))
-    live_part, fingerprint = _live_part(request)
+    live_part, fingerprint = _live_part(request, is_news=True)
     if request.GET.get("seen") == fingerprint:
         return HttpResponse(status=204)
     return HttpResponse(live_part)
@@ -65,8 +65,11 @@ def _person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def _live_part(request: HttpRequest) -> tuple[str, str]:
-    """Render the moving part, and make the fingerprint by which an unchanged one is known."""
+def _live_part(request: HttpRequest, *, is_news: bool = False) -> tuple[str, str]:
+    """Render the moving part, and make the fingerprint by which an unchanged one is known.
+
+    News are also said to a screen reader.
+    """
     user = _person(request)
     found = cards(user)
     newest = notifications.newest(user)
@@ -76,6 +79,7 @@ def _live_part(request: HttpRequest) -> tuple[str, str]:
         "has_unread": any(notification.read_at is None for notification in newest),
         "is_to_confirm": has_state(found, State.WAITING),
         "is_to_change": has_state(found, State.REFUSED),
+        "is_news": is_news,
         "poll": _poll(user, is_moving=any(card.is_moving for card in found)),
     }
     facts = [

@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 "quickstart makes up its own keys and company. Run it without SECRET_KEY in the "
                 "environment."
             )
-        bind = bind or (f"127.0.0.1:{_free_port()}" if once else "127.0.0.1:8000")
+        bind = bind or (f"127.0.0.1:{free_port()}" if once else "127.0.0.1:8000")
         self.stdout.write("Setting up a small company and both providers, emulated …")
         try:
             with (
@@ -85,7 +85,7 @@ Stop with Ctrl-C."""
         self.stdout.flush()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,469 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import SealedPassword, User
+from directories.models import Binding, Directory
+from passwordsync import drain as drain_module
+from passwordsync import jobs
+from passwordsync.drain import directories_with_work, drain
+from passwordsync.models import Status, SyncJob
+from passwordsync.states import State, shown
+from tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def log_in(client, user, password=PASSWORD):
+    client.logout()
+    answer = client.post(reverse("account_login"), {"login": user.email, "password": password})
+    assert answer.status_code == 302
+
+
+def states(company):
+    live = Binding.objects.filter(ended_at=None).select_related("user", "directory")
+    return {one.binding.directory.name: one for one in shown(live)}
+
+
+def again():
+    """Let every queued job be tried now."""
+    SyncJob.objects.filter(status=Status.QUEUED).update(next_attempt_at=timezone.now())
+
+
+def test_a_login_takes_the_password_over_in_both_directories(client, company):
+    company.bind()
+    company.drain()
+
+    log_in(client, company.grace)
+    company.drain()
+
+    assert company.opens(company.google)
+    assert company.opens(company.entra)
+    assert {job.status for job in SyncJob.objects.all()} == {Status.SUCCEEDED}
+    assert not SealedPassword.objects.exists()
+
+
+def test_a_warm_login_makes_one_request_for_each_directory_and_no_token_request(client, company):
+    company.bind()
+    company.drain()
+    company.sandbox.clear_requests()
+
+    log_in(client, company.grace)
+    company.drain()
+
+    requests = company.sandbox.requests()
+    assert sorted((one["provider"], one["method"]) for one in requests) == [
+        ("google", "PUT"), ("microsoft", "PATCH"),
+    ]
+
+
+def test_nothing_is_sent_before_the_first_login(client, company):
+    company.bind()
+    company.drain()
+
+    assert company.writes("google") == company.writes("microsoft") == []
+
+
+def test_a_second_login_with_nothing_due_sends_nothing(client, company):
+    company.bind()
+    log_in(client, company.grace)
+    company.drain()
+    company.sandbox.clear_requests()
+
+    log_in(client, company.grace)
+    company.drain()
+
+    assert company.sandbox.requests() == []
+    assert SyncJob.objects.count() == 2
+
+
+def test_a_wrong_password_sends_nothing(client, company):
+    company.bind()
+    company.drain()
+
+    client.post(reverse("account_login"), {"login": company.grace.email, "password": "wrong"})
+    company.drain()
+
+    assert company.writes("google") == company.writes("microsoft") == []
+
+
+def test_google_never_receives_the_clear_password(client, company):
+    company.bind(company.google)
+    log_in(client, company.grace)
+    company.drain()
+
+    assert company.writes("google")[0]["body"]["hashFunction"] == "crypt"
+
+
+def test_names_arrive_with_the_password(client, company):
+    company.bind()
+    log_in(client, company.grace)
+    company.drain()
+
+    account = company.sandbox.account(company.grace.email, "microsoft")
+    assert (account["attributes"]["givenName"], account["attributes"]["surname"]) == (
+        "Grace", "Okafor",
+    )
+
+
+def test_an_older_password_never_overwrites_a_newer_one(client, company):
+    company.bind()
+    company.drain()
+    log_in(client, company.grace)
+    company.grace.set_password("another-Canary-8-here")
+    company.grace.save()
+    log_in(client, company.grace, "another-Canary-8-here")
+    company.drain()
+
+    assert company.opens(company.entra, "another-Canary-8-here")
+    assert len(company.writes("microsoft")) == 1
+
+
+def test_an_older_password_that_is_late_is_not_sent(client, company):
+    company.bind()
+    company.drain()
+    log_in(client, company.grace)
+    company.grace.set_password("another-Canary-8-here")
+    company.grace.save()
+
+    company.drain()
+
+    assert company.writes("google") == company.writes("microsoft") == []
+    assert states(company)["Google"].state == State.WAITING
+
+
+@pytest.mark.parametrize(("status", "action"), [(504, None), (None, "reset"), (None, "close")])
+def test_an_entra_push_that_was_applied_unseen_is_not_repeated(client, company, status, action):
+    company.bind(company.entra)
+    company.drain()
+    company.sandbox.fault(
+        provider="microsoft", method="PATCH", when="after", status=status, action=action
+    )
+    log_in(client, company.grace)
+    company.drain()
+    assert SyncJob.objects.get().is_unclear
+
+    again()
+    company.drain()
+
+    assert SyncJob.objects.get().status == Status.SUCCEEDED
+    assert len(company.writes("microsoft")) == 1
+    assert company.sandbox.account(company.grace.email, "microsoft")["password_writes"] == 1
+
+
+def test_an_entra_push_that_was_not_applied_is_sent_again(client, company):
+    company.bind(company.entra)
+    company.drain()
+    company.sandbox.fault(provider="microsoft", method="PATCH", when="before", status=504)
+    log_in(client, company.grace)
+    company.drain()
+
+    again()
+    company.drain()
+
+    assert company.opens(company.entra)
+    assert company.sandbox.account(company.grace.email, "microsoft")["password_writes"] == 1
+
+
+@pytest.mark.parametrize(("status", "action"), [(504, None), (None, "reset")])
+def test_a_google_push_that_is_unclear_repeats_the_very_same_hash(
+    client, company, status, action
+):
+    company.bind(company.google)
+    company.drain()
+    company.sandbox.fault(
+        provider="google", method="PUT", when="after", status=status, action=action
+    )
+    log_in(client, company.grace)
+    company.drain()
+
+    again()
+    company.drain()
+
+    first, second = company.writes("google")
+    assert first["password_digest"] == second["password_digest"]
+    assert company.opens(company.google)
+
+
+def test_quota_is_retried_when_the_directory_says(client, company):
+    company.bind()
+    company.drain()
+    company.sandbox.fault(
+        provider="microsoft", method="PATCH", status=429, headers={"Retry-After": "30"}
+    )
+
+    log_in(client, company.grace)
+    company.drain()
+
+    job = SyncJob.objects.get(binding__directory=company.entra)
+    assert job.next_attempt_at > timezone.now() + timedelta(seconds=25)
+    assert states(company)["Entra"].state == State.RETRYING
+    assert company.opens(company.google)
+
+
+def test_a_refused_password_is_for_the_person_to_mend(client, company):
+    weak = "onlylowercaselettershere"
+    company.grace.set_password(weak)
+    company.grace.save()
+    company.bind()
+    company.drain()
+
+    log_in(client, company.grace, weak)
+    company.drain()
+
+    assert states(company)["Entra"].state == State.REFUSED
+    log_in(client, company.grace, weak)
+    company.drain()
+    assert len(company.writes("microsoft")) == 1
+    assert company.opens(company.google, weak)
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        ({}, "account_not_found"),
+        ({"synced": True}, "account_synced"),
+        ({"roles": ("Global Administrator",)}, "account_privileged"),
+    ],
+)
+def test_a_blocked_account_says_why_and_the_other_directory_is_served(
+    client, company, account, problem
+):
+    linus = UserFactory(username="linus")
+    company.sandbox.add_google_user(linus.email)
+    if account:
+        company.sandbox.add_entra_user(linus.email, **account)
+    company.bind(user=linus)
+
+    log_in(client, linus)
+    company.drain()
+
+    shown_states = states(company)
+    assert shown_states["Entra"].state == State.BLOCKED
+    assert shown_states["Entra"].binding.problem == problem
+    assert shown_states["Entra"].reason
+    assert company.sandbox.opens("google", linus.email, PASSWORD)
+
+
+def test_an_ambiguous_account_is_blocked(client, company):
+    linus = UserFactory(username="linus")
+    company.sandbox.add_entra_user(linus.email)
+    company.sandbox.add_entra_user("other@example.com", mail=linus.email)
+    company.bind(company.entra, user=linus)
+
+    company.drain()
+
+    assert states(company)["Entra"].binding.problem == "account_ambiguous"
+
+
+def test_a_privileged_account_is_served_where_the_directory_allows_it(client, company):
+    linus = UserFactory(username="linus")
+    company.sandbox.add_google_user(linus.email, is_delegated_admin=True)
+    Directory.objects.update(allows_privileged=True)
+    company.bind(company.google, user=linus)
+
+    log_in(client, linus)
+    company.drain()
+
+    assert company.sandbox.opens("google", linus.email, PASSWORD)
+
+
+def test_one_account_is_not_bound_to_two_people(client, company):
+    company.bind(company.entra)
+    company.drain()
+    taken = company.sandbox.account(company.grace.email, "microsoft")["id"]
+    eve = UserFactory(username="eve")
+    company.bind(company.entra, user=eve)
+    Binding.objects.filter(user=company.grace).update(external_address="")
+    User.objects.filter(pk=company.grace.pk).update(email="former@example.com")
+    User.objects.filter(pk=eve.pk).update(email="grace@example.com")
+
+    company.drain()
+
+    binding = Binding.objects.get(user=eve)
+    assert (binding.problem, binding.external_id) == ("account_taken", "")
+    assert Binding.objects.get(external_id=taken).user == company.grace
+
+
+def test_a_blocked_account_heals_at_the_next_login(client, company):
+    linus = UserFactory(username="linus")
+    company.bind(company.entra, user=linus)
+    company.drain()
+    company.sandbox.add_entra_user(linus.email)
+
+    log_in(client, linus)
+    company.drain()
+
+    assert company.sandbox.opens("microsoft", linus.email, PASSWORD)
+    assert states(company)["Entra"].state == State.UP_TO_DATE
+
+
+def test_three_people_refused_in_a_row_pause_the_directory(client, company):
+    people = [UserFactory() for _ in range(3)]
+    for person in people:
+        company.sandbox.add_entra_user(person.email)
+        company.bind(company.entra, user=person)
+    company.drain()
+    company.sandbox.fault(
+        provider="microsoft",
+        method="PATCH",
+        times=3,
+        status=403,
+        body={"error": {"code": "Authorization_RequestDenied", "message": "Insufficient"}},
+    )
+
+    for person in people:
+        log_in(client, person)
+        company.drain()
+
+    company.entra.refresh_from_db()
+    assert company.entra.is_paused
+    assert SyncJob.objects.filter(status=Status.BLOCKED).count() == 2
+    assert SyncJob.objects.filter(status=Status.QUEUED).count() == 1
+
+
+def test_a_paused_directory_resumes_by_itself_after_a_good_probe(client, company):
+    company.bind(company.entra)
+    company.drain()
+    Directory.objects.filter(pk=company.entra.pk).update(
+        paused_at=timezone.now(), paused_reason="…", probe_at=timezone.now()
+    )
+
+    log_in(client, company.grace)
+    drain(company.entra.pk)
+
+    assert company.opens(company.entra)
+
+
+def test_a_paused_directory_is_left_alone_until_its_probe(client, company):
+    company.bind(company.entra)
+    company.drain()
+    Directory.objects.filter(pk=company.entra.pk).update(
+        paused_at=timezone.now(),
+        paused_reason="The secret has expired.",
+        probe_at=timezone.now() + timedelta(minutes=5),
+    )
+    log_in(client, company.grace)
+    company.sandbox.clear_requests()
+
+    drain(company.entra.pk)
+
+    assert company.sandbox.requests() == []
+    assert states(company)["Entra"].reason == "The secret has expired."
+
+
+def test_an_endpoint_that_is_down_is_retried_and_the_other_directory_is_served(
+    client, company, settings
+):
+    company.bind()
+    company.drain()
+    settings.MICROSOFT_GRAPH_ENDPOINT = "http://127.0.0.1:9/v1.0"
+
+    log_in(client, company.grace)
+    company.drain()
+
+    entra = states(company)["Entra"]
+    assert entra.state == State.RETRYING
+    assert entra.reason
+    assert company.opens(company.google)
+
+
+def test_the_password_goes_alone_where_a_name_is_refused(client, company):
+    company.bind(company.entra)
+    company.drain()
+    company.sandbox.fault(
+        provider="microsoft",
+        method="PATCH",
+        status=400,
+        body={
+            "error": {
+                "code": "Request_BadRequest",
+                "message": "Invalid value specified for property 'displayName' of resource 'User'.",
+            }
+        },
+    )
+
+    log_in(client, company.grace)
+    company.drain()
+
+    assert company.opens(company.entra)
+    assert Binding.objects.get().attribute_problem
+    assert SyncJob.objects.filter(status__in=(Status.WAITING, Status.QUEUED)).count() == 0
+
+
+def test_a_drain_that_finds_the_lease_taken_leaves_at_once(company, monkeypatch):
+    from directories import lease
+
+    held = lease.acquire(company.google.pk)
+    assert held
+    monkeypatch.setattr(drain_module, "_work", lambda *_: pytest.fail("worked without a lease"))
+
+    drain(company.google.pk)
+
+    lease.release(company.google.pk, held)
+
+
+def test_two_drains_at_once_send_once(client, company):
+    company.bind()
+    company.drain()
+    log_in(client, company.grace)
+    barrier = threading.Barrier(2)
+
+    def one_drain():
+        from django.db import connection
+
+        barrier.wait()
+        company.drain()
+        connection.close()
+
+    threads = [threading.Thread(target=one_drain) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(company.writes("google")) == len(company.writes("microsoft")) == 1
+
+
+def test_the_second_look_wakes_a_directory_whose_work_came_late(client, company, monkeypatch, woken):
+    company.bind(company.google)
+    company.drain()
+    work = drain_module._work
+
+    def come_late(*args):
+        work(*args)
+        log_in(client, company.grace)
+        woken.clear()
+
+    monkeypatch.setattr(drain_module, "_work", come_late)
+
+    drain(company.google.pk)
+
+    assert woken == [company.google.pk]
+
+
+def test_an_abandoned_job_is_found_by_beat(client, company):
+    company.bind(company.google)
+    company.drain()
+    log_in(client, company.grace)
+    jobs.claim(company.google.pk, limit=1)
+    assert not directories_with_work().exists()
+
+    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(minutes=2))
+
+    assert list(directories_with_work()) == [company.google]
+
+
+def test_a_job_records_the_providers_request_id_and_the_attempt(client, company):
+    company.bind(company.entra)
+    company.drain()
+    log_in(client, company.grace)
+    company.drain()
+
+    job = SyncJob.objects.get()
+    sent = company.writes("microsoft")[0]
+    assert job.request_id
+    assert sent["headers"]["client-request-id"] == str(job.attempt_id)

@@ -1,0 +1,121 @@
+import pytest
+
+from accounts.models import User
+from passwordsync import due
+from passwordsync.models import Due, Status, SyncJob
+from tests.factories import BindingFactory, SyncJobFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def refreshed(binding):
+    due.refresh([binding])
+    return SyncJob.objects.filter(binding=binding).first()
+
+
+def test_a_new_binding_waits_for_a_login():
+    job = refreshed(BindingFactory())
+
+    assert (job.status, job.trigger) == (Status.WAITING, Due.NEVER)
+
+
+def test_a_managed_binding_with_nothing_changed_is_not_due():
+    assert refreshed(BindingFactory(managed=True)) is None
+
+
+def test_a_newer_password_is_due():
+    binding = BindingFactory(managed=True)
+    binding.user.password_version += 1
+
+    assert refreshed(binding).trigger == Due.PASSWORD
+
+
+def test_a_changed_name_is_due():
+    binding = BindingFactory(managed=True)
+    binding.user.family_name = "Hopper"
+
+    assert refreshed(binding).trigger == Due.RECORD
+
+
+def test_a_changed_attribute_that_is_not_exported_is_not_due():
+    binding = BindingFactory(managed=True)
+    binding.user.job_title = "Admiral"
+
+    assert refreshed(binding) is None
+
+
+def test_a_change_that_is_reverted_closes_the_job():
+    binding = BindingFactory(managed=True)
+    binding.user.family_name = "Hopper"
+    job = refreshed(binding)
+
+    binding.user.family_name = "Okafor"
+    due.refresh([binding])
+
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+
+
+def test_a_reason_that_changes_renames_the_waiting_job():
+    binding = BindingFactory(managed=True)
+    binding.user.family_name = "Hopper"
+    job = refreshed(binding)
+
+    binding.user.password_version += 1
+    due.refresh([binding])
+
+    job.refresh_from_db()
+    assert job.trigger == Due.PASSWORD
+
+
+def test_refused_attributes_are_not_due_again_until_they_change():
+    binding = BindingFactory(managed=True)
+    binding.user.family_name = "Hopper"
+    binding.refused_attributes = {**binding.pushed_attributes, "family_name": "Hopper"}
+
+    assert due.reason(binding) is None
+    binding.user.family_name = "Murray"
+    assert due.reason(binding) == Due.RECORD
+
+
+@pytest.mark.parametrize("state", [User.State.STAGED, User.State.SUSPENDED])
+def test_a_person_who_is_not_active_is_not_due(state):
+    assert refreshed(BindingFactory(user__state=state)) is None
+
+
+def test_suspending_cancels_a_queued_job_and_deletes_its_password():
+    job = SyncJobFactory(queued=True)
+    job.binding.user.state = User.State.SUSPENDED
+
+    due.refresh([job.binding])
+
+    job.refresh_from_db()
+    assert (job.status, job.sealed_password_id) == (Status.CANCELLED, None)
+
+
+def test_the_sweep_finds_what_no_signal_told():
+    binding = BindingFactory(managed=True)
+    User.objects.filter(pk=binding.user_id).update(family_name="Hopper")
+
+    due.sweep()
+
+    assert SyncJob.objects.get().trigger == Due.RECORD
+
+
+def test_refreshing_costs_the_same_for_one_and_for_many(django_assert_num_queries):
+    one = [BindingFactory()]
+    many = BindingFactory.create_batch(20)
+
+    with django_assert_num_queries(4):  # savepoint, look, insert, release
+        due.refresh(one)
+    with django_assert_num_queries(4):
+        due.refresh(many)
+
+
+def test_staged_people_become_due_when_they_are_activated():
+    binding = BindingFactory(user=UserFactory(staged=True))
+    assert refreshed(binding) is None
+
+    binding.user.state = User.State.ACTIVE
+
+    assert refreshed(binding).trigger == Due.NEVER

@@ -1,0 +1,256 @@
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import LoginEvent, SealedPassword, User
+from accounts.sealing import seal_password
+from directories.models import Binding
+from passwordsync import jobs
+from passwordsync.models import FINISHED, OPEN, Status, SyncJob
+from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def log_in(user, password=PASSWORD):
+    """Release a sealed password as a completed login does."""
+    with transaction.atomic():
+        event = LoginEvent.objects.create(user=user, kind="login", outcome="succeeded")
+        return jobs.release(
+            user=user, login_event=event, sealed=seal_password(password, user=user)
+        )
+
+
+def test_a_login_queues_one_job_and_one_sealed_copy_for_each_due_binding():
+    user = UserFactory()
+    BindingFactory.create_batch(3, user=user)
+
+    log_in(user)
+
+    assert SyncJob.objects.filter(status=Status.QUEUED).count() == 3
+    assert SealedPassword.objects.count() == 3
+
+
+def test_a_login_with_nothing_due_makes_no_job():
+    binding = BindingFactory(managed=True)
+
+    assert log_in(binding.user) == []
+    assert not SyncJob.objects.exists()
+
+
+def test_a_login_wakes_each_directory_once_it_is_committed(woken):
+    binding = BindingFactory()
+
+    with transaction.atomic():
+        log_in(binding.user)
+        assert woken == []
+
+    assert woken == [binding.directory_id]
+
+
+def test_a_broker_that_is_down_does_not_fail_a_login(monkeypatch):
+    from kombu.exceptions import OperationalError
+
+    from passwordsync import tasks
+
+    def fail(**_):
+        raise OperationalError("down")
+
+    monkeypatch.setattr(tasks.drain_directory, "apply_async", fail)
+    binding = BindingFactory()
+
+    assert len(log_in(binding.user)) == 1
+
+
+def test_a_later_login_updates_the_queued_job_in_place():
+    binding = BindingFactory()
+    first = log_in(binding.user)[0]
+    old_sealed_id = first.sealed_password_id
+
+    second = log_in(binding.user)[0]
+
+    assert second.pk == first.pk
+    assert [row.pk for row in SealedPassword.objects.all()] == [second.sealed_password_id]
+    assert second.sealed_password_id != old_sealed_id
+
+
+def test_a_login_during_a_push_queues_a_follower():
+    binding = BindingFactory()
+    log_in(binding.user)
+    sending = jobs.claim(binding.directory_id, limit=1)[0]
+
+    follower = log_in(binding.user)[0]
+
+    assert follower.pk != sending.pk
+    assert jobs.claim(binding.directory_id, limit=1) == []  # not while the first is under way
+
+
+def test_a_follower_of_a_success_is_superseded_without_being_sent():
+    binding = BindingFactory()
+    log_in(binding.user)
+    sending = jobs.claim(binding.directory_id, limit=1)[0]
+    follower = log_in(binding.user)[0]
+    jobs.finish(sending, Status.SUCCEEDED)
+    Binding.objects.filter(pk=binding.pk).update(
+        taken_over_at=timezone.now(),
+        pushed_password_version=1,
+        pushed_attributes={
+            "given_name": "Grace", "family_name": "Okafor", "display_name": "Grace Okafor"
+        },
+    )
+
+    assert jobs.claim(binding.directory_id, limit=1) == []
+
+    follower.refresh_from_db()
+    assert follower.status == Status.SUPERSEDED
+    assert not SealedPassword.objects.exists()
+
+
+def test_a_retry_with_a_follower_ends_superseded():
+    binding = BindingFactory()
+    log_in(binding.user)
+    sending = jobs.claim(binding.directory_id, limit=1)[0]
+    log_in(binding.user)
+
+    jobs.retry(sending, code="unavailable", error="down")
+
+    sending.refresh_from_db()
+    assert sending.status == Status.SUPERSEDED
+
+
+def test_a_password_known_to_be_refused_is_not_sent_again():
+    binding = BindingFactory(refused_password_version=1, refusal_text="Too short.")
+
+    assert log_in(binding.user) == []
+    assert SyncJob.objects.get().status == Status.WAITING
+
+
+def test_a_claim_of_an_older_password_goes_back_to_waiting():
+    binding = BindingFactory()
+    log_in(binding.user)
+    User.objects.filter(pk=binding.user_id).update(password_version=2)
+
+    assert jobs.claim(binding.directory_id, limit=1) == []
+
+    assert SyncJob.objects.get().status == Status.WAITING
+    assert not SealedPassword.objects.exists()
+
+
+def test_a_claim_for_a_suspended_person_cancels_the_job():
+    binding = BindingFactory()
+    log_in(binding.user)
+    User.objects.filter(pk=binding.user_id).update(state=User.State.SUSPENDED)
+
+    assert jobs.claim(binding.directory_id, limit=1) == []
+
+    assert SyncJob.objects.get().status == Status.CANCELLED
+    assert not SealedPassword.objects.exists()
+
+
+def test_a_result_of_a_lost_claim_changes_nothing():
+    binding = BindingFactory()
+    log_in(binding.user)
+    stale = jobs.claim(binding.directory_id, limit=1)[0]
+    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(minutes=5))
+    jobs.recover_abandoned(binding.directory_id)
+
+    assert jobs.finish(stale, Status.SUCCEEDED) is False
+    job = SyncJob.objects.get()
+    assert (job.status, job.is_unclear) == (Status.QUEUED, True)
+
+
+def test_a_claim_that_only_just_ran_out_is_not_recovered():
+    binding = BindingFactory()
+    log_in(binding.user)
+    jobs.claim(binding.directory_id, limit=1)
+    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(seconds=5))
+
+    assert jobs.recover_abandoned(binding.directory_id) == 0
+
+
+def test_another_password_waits_until_an_unclear_one_has_settled():
+    binding = BindingFactory()
+    log_in(binding.user)
+    sending = jobs.claim(binding.directory_id, limit=1)[0]
+    jobs.retry(sending, code="unclear", error="?", is_unclear=True)
+    binding.user.set_password("another-Password-9")
+    binding.user.save()
+
+    job = log_in(binding.user, "another-Password-9")[0]
+
+    assert job.next_attempt_at >= sending.sent_at + jobs.SETTLE_DELAY
+
+
+def test_an_expired_password_is_deleted_and_the_job_waits():
+    binding = BindingFactory()
+    log_in(binding.user)
+    SealedPassword.objects.update(
+        sealed_at=timezone.now() - settings.PASSWORD_SEAL_TTL - timedelta(minutes=1)
+    )
+
+    assert jobs.expire_sealed() == 1
+
+    assert SyncJob.objects.get().status == Status.WAITING
+    assert not SealedPassword.objects.exists()
+
+
+def test_unbinding_cancels_the_job_and_deletes_the_password():
+    from directories.bindings import unbind
+
+    binding = BindingFactory()
+    log_in(binding.user)
+
+    unbind(bindings=[binding], actor=None)
+
+    assert SyncJob.objects.get().status == Status.CANCELLED
+    assert not SealedPassword.objects.exists()
+
+
+def test_a_binding_has_at_most_one_pending_job():
+    job = SyncJobFactory()
+
+    with pytest.raises(IntegrityError):
+        SyncJobFactory(binding=job.binding)
+
+
+@pytest.mark.parametrize("status", [Status.WAITING, *FINISHED])
+def test_only_a_job_in_flight_holds_a_password(status):
+    job = SyncJobFactory(queued=True)
+    finished_at = timezone.now() if status in FINISHED else None
+
+    with pytest.raises(IntegrityError):
+        SyncJob.objects.filter(pk=job.pk).update(status=status, finished_at=finished_at)
+
+
+def test_a_job_is_claimed_exactly_while_it_is_sent():
+    job = SyncJobFactory(queued=True)
+
+    with pytest.raises(IntegrityError):
+        SyncJob.objects.filter(pk=job.pk).update(status=Status.SENDING)
+
+
+def test_the_statements_of_a_release_do_not_depend_on_the_number_of_bindings(
+    django_assert_max_num_queries,
+):
+    one, ten = UserFactory(), UserFactory()
+    BindingFactory(user=one)
+    BindingFactory.create_batch(10, user=ten)
+
+    with django_assert_max_num_queries(10) as for_one:
+        log_in(one)
+    with django_assert_max_num_queries(10) as for_ten:
+        log_in(ten)
+
+    assert len(for_one) == len(for_ten)
+
+
+def test_backoff_doubles_up_to_its_limit():
+    assert jobs.backoff(1) <= jobs.BACKOFF
+    assert jobs.backoff(30) <= jobs.BACKOFF_AT_MOST
+
+
+def test_open_and_finished_statuses_are_all_there_are():
+    assert {*OPEN, *FINISHED} == set(Status)

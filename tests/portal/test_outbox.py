@@ -1,0 +1,215 @@
+"""Bind mails: queued with the binding, sent once, to people who can sign in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+
+import pytest
+from django.core import mail as django_mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+from pytest_django.fixtures import Settings
+
+from accounts.read_only import AuditError
+from directories.bindings import bind, unbind
+from portal import outbox
+from portal.models import Mail
+from portal.tasks import send_mails
+from tests.factories import BindingFactory, DirectoryFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def queued(**binding: object) -> Mail:
+    outbox.queue_bind_mails([BindingFactory(**binding)])
+    return Mail.objects.get()
+
+
+def due_again(mail: Mail) -> None:
+    Mail.objects.filter(pk=mail.pk).update(next_attempt_at=timezone.now())
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def send_messages(self: EmailBackend, messages: object) -> int:
+        raise error
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
+
+
+def test_bind_mail_tells_what_to_do(settings: pytest.FixtureRequest) -> None:
+    settings.PORTAL_URL = "https://portal.example.com"
+    queued(directory__name="R&D <Labs>", user__email="grace@example.com")
+
+    assert outbox.send_due() == 1
+
+    sent = django_mail.outbox[0]
+    assert sent.to == ["grace@example.com"]
+    assert sent.subject == "You were added to R&D <Labs>"
+    assert "https://portal.example.com/" in sent.body
+    assert "R&D <Labs> (Google Workspace)" in sent.body
+    assert "R&amp;D &lt;Labs&gt;" in sent.alternatives[0].content
+
+
+def test_bind_queues_one_mail_and_wakes_the_sender(
+    sender_wakes: list[object], django_capture_on_commit_callbacks: pytest.FixtureRequest
+) -> None:
+    directory, person = DirectoryFactory(), UserFactory()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        bind(directory=directory, users=[person], actor=None)
+        bind(directory=directory, users=[person], actor=None)
+
+    assert [mail.address for mail in Mail.objects.all()] == [person.email]
+    assert len(sender_wakes) == 1
+
+
+def test_bind_does_not_fail_when_the_broker_is_down(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: pytest.FixtureRequest
+) -> None:
+    def refuse(**_options: object) -> None:
+        raise OperationalError("down")
+
+    monkeypatch.setattr(send_mails, "apply_async", refuse)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        bind(directory=DirectoryFactory(), users=[UserFactory()], actor=None)
+
+    assert Mail.objects.filter(Mail.WAITING).count() == 1
+
+
+@pytest.mark.parametrize("trait", ["staged", "suspended", "new"])
+def test_people_who_cannot_sign_in_get_no_mail(trait: str) -> None:
+    bind(
+        directory=DirectoryFactory(), users=[UserFactory(**{trait: True}), UserFactory()], actor=None
+    )
+
+    assert Mail.objects.count() == 1
+
+
+def test_queueing_many_costs_one_statement(
+    django_assert_num_queries: pytest.FixtureRequest,
+) -> None:
+    bindings = BindingFactory.create_batch(5)
+
+    with django_assert_num_queries(1):
+        outbox.queue_bind_mails(bindings)
+
+
+def test_second_run_sends_nothing() -> None:
+    queued()
+
+    assert [outbox.send_due(), outbox.send_due()] == [1, 0]
+    assert len(django_mail.outbox) == 1
+
+
+def test_run_that_starts_while_another_sends_leaves_its_mail_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queued()
+    counts = []
+    send_messages = EmailBackend.send_messages
+
+    def slow(self: EmailBackend, messages: object) -> int:
+        counts.append(outbox.send_due())
+        return send_messages(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", slow)
+
+    assert outbox.send_due() == 1
+    assert counts == [0]
+    assert len(django_mail.outbox) == 1
+
+
+def test_failure_is_kept_and_tried_again_under_the_same_message_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mail = queued()
+    with monkeypatch.context() as patch:
+        fail_with(patch, SMTPServerDisconnected("gone"))
+        assert outbox.send_due() == 0
+    mail.refresh_from_db()
+    assert mail.error == "SMTPServerDisconnected: gone"
+    assert mail.next_attempt_at > timezone.now() + timedelta(minutes=1)
+    assert outbox.send_due() == 0
+
+    due_again(mail)
+
+    assert outbox.send_due() == 1
+    mail.refresh_from_db()
+    assert (mail.error, mail.attempts) == ("", 2)
+    assert django_mail.outbox[0].extra_headers["Message-ID"] == outbox._message_id(mail)
+
+
+def test_delay_doubles_with_each_attempt() -> None:
+    mail = queued()
+    delays = []
+    for _ in range(3):
+        due_again(mail)
+        claimed = outbox._claim()
+        assert claimed
+        claimed.refresh_from_db()
+        delays.append(round((claimed.next_attempt_at - timezone.now()) / timedelta(minutes=1)))
+
+    assert delays == [2, 4, 8]
+
+
+def test_refused_address_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox.queue_bind_mails([BindingFactory(user__email="gone@example.com"), BindingFactory()])
+    send_messages = EmailBackend.send_messages
+
+    def pick(self: EmailBackend, messages: list[django_mail.EmailMessage]) -> int:
+        if messages[0].to == ["gone@example.com"]:
+            raise SMTPRecipientsRefused({"gone@example.com": (550, b"unknown")})
+        return send_messages(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", pick)
+
+    assert outbox.send_due() == 1
+    assert Mail.objects.get(address="gone@example.com").error
+
+
+def test_mail_of_an_ended_binding_is_cancelled() -> None:
+    mail = queued()
+    unbind(bindings=[mail.binding], actor=None)
+
+    assert outbox.send_due() == 0
+
+    mail.refresh_from_db()
+    assert mail.cancelled_at is not None
+    assert django_mail.outbox == []
+
+
+def test_mail_is_given_up_after_some_days() -> None:
+    mail = queued()
+    Mail.objects.filter(pk=mail.pk).update(created_at=timezone.now() - outbox.GIVE_UP_AFTER)
+
+    assert outbox.send_due() == 0
+    assert Mail.objects.filter(Mail.WAITING).exists()
+
+
+def test_name_with_a_line_break_makes_no_header() -> None:
+    queued(directory__name="Sales\r\nBcc: spy@example.org")
+
+    outbox.send_due()
+
+    assert django_mail.outbox[0].subject == "You were added to Sales Bcc: spy@example.org"
+
+
+def test_mails_are_never_deleted() -> None:
+    mail = queued()
+
+    with pytest.raises(AuditError):
+        mail.delete()
+    with pytest.raises(AuditError):
+        Mail.objects.all().delete()
+
+
+def test_task_takes_what_a_newer_release_adds() -> None:
+    queued()
+
+    send_mails(tenant="of a newer release")
+
+    assert len(django_mail.outbox) == 1
