@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+# They register what is unregistered below.
 import allauth.account.admin
 import allauth.mfa.admin
-import allauth.usersessions.admin
-import django.contrib.auth.admin  # noqa: F401  registers Group, which is replaced below
+import allauth.usersessions.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -23,10 +24,9 @@ from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from accounts import people
-from accounts.admin_base import OperatorAdmin, list_link, operator_of
+from accounts.admin_base import OperatorAdmin, badge, list_link, operator_of
 from accounts.confirmations import Plan, Refused, Skipped
 from accounts.models import User
 from accounts.roles import may_edit
@@ -39,7 +39,11 @@ admin.site.unregister([Authenticator, EmailAddress, UserSession, Group])
 ADDRESSES = ("username", "email", "alternate_email")
 """Fields that say whose account is whose (decision 12)."""
 ROLES = ("is_staff", "is_superuser", "groups", "user_permissions")
-STATE_BADGES = {User.State.ACTIVE: "success", User.State.SUSPENDED: "danger", User.State.STAGED: "info"}
+STATE_BADGES = {
+    User.State.STAGED: "info",
+    User.State.ACTIVE: "success",
+    User.State.SUSPENDED: "danger",
+}
 
 
 class UserForm(forms.ModelForm[User]):
@@ -60,8 +64,8 @@ class UserAdmin(OperatorAdmin[User]):
     """People: no password is set or shown here, and nobody is deleted."""
 
     form = UserForm
-    list_display = (
-        "name", "username", "email", "state_badge", "password_badge", "is_staff",
+    list_display: Sequence[str] = (
+        "name", "username", "email", "state_badge", "password_badge", "role",
     )
     list_display_links = ("name", "username")
     list_filter = ("state", "is_staff", "is_superuser", "groups")
@@ -72,7 +76,7 @@ class UserAdmin(OperatorAdmin[User]):
     ordering = ("username",)
     autocomplete_fields = ("manager",)
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = (
+    readonly_fields: Sequence[str] = (
         "shown_password_status", "password_version", "password_changed_at", "last_login",
         "created_at", "second_factor", "sign_ins",
     )
@@ -118,9 +122,15 @@ class UserAdmin(OperatorAdmin[User]):
                 "classes": ("tab",),
             },
         ),
-        (_("Roles"), {"fields": (("is_staff", "is_superuser"), "groups", "user_permissions"), "classes": ("tab",)}),
+        (
+            _("Roles"),
+            {
+                "fields": (("is_staff", "is_superuser"), "groups", "user_permissions"),
+                "classes": ("tab",),
+            },
+        ),
     )
-    actions = ("activate", "suspend", "remove_second_factor")
+    actions: Sequence[str] = ("activate", "suspend", "remove_second_factor")
 
     # --- Who may change what
 
@@ -181,17 +191,17 @@ class UserAdmin(OperatorAdmin[User]):
 
     # --- Columns
 
-    @display(description=_("name"), ordering="display_name")
+    @admin.display(description=_("name"), ordering="display_name")
     def name(self, user: User) -> str:
         return user.get_full_name()
 
-    @display(description=_("state"), ordering="state", label=STATE_BADGES)
+    @badge(description=_("state"), ordering="state", colours=STATE_BADGES)
     def state_badge(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 
-    @display(
+    @badge(
         description=_("password"),
-        label={
+        colours={
             User.PasswordStatus.ACTIVE: "success",
             **{status: "warning" for status in User.PasswordStatus if status != "active"},
         },
@@ -199,16 +209,26 @@ class UserAdmin(OperatorAdmin[User]):
     def password_badge(self, user: User) -> tuple[str, object]:
         return user.password_status, user.password_status.label
 
-    @display(description=_("password status"))
+    @badge(
+        description=_("operator"),
+        ordering="is_staff",
+        colours={"administrator": "primary", "operator": "info"},
+    )
+    def role(self, user: User) -> tuple[str, object] | str:
+        if user.is_superuser:
+            return "administrator", _("administrator")
+        return ("operator", _("operator")) if user.is_staff else ""
+
+    @admin.display(description=_("password status"))
     def shown_password_status(self, user: User) -> object:
         return user.password_status.label
 
-    @display(description=_("second factor"))
+    @admin.display(description=_("second factor"))
     def second_factor(self, user: User) -> str:
         kinds = Authenticator.objects.filter(user=user).values_list("type", flat=True)
         return ", ".join(str(Authenticator.Type(kind).label) for kind in kinds) or "-"
 
-    @display(description=_("login events"))
+    @admin.display(description=_("login events"))
     def sign_ins(self, user: User) -> SafeString:
         return list_link("accounts.loginevent", _("Show"), user__id__exact=user.pk)
 

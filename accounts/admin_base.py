@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -10,15 +11,19 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import User
 
 Row = TypeVar("Row", bound=models.Model)
+Column = TypeVar("Column", bound=Callable[..., Any])
 
 SECRET_FIELDS = frozenset({"password", "credentials", "sealed_password", "ciphertext"})
 """Fields that no filter in an address may ask about: answers would tell them letter by letter."""
@@ -30,7 +35,6 @@ class OperatorAdmin(ModelAdmin[Row]):  # type: ignore[misc]
     """Deletes nothing, and answers no question about a secret."""
 
     list_per_page = 50
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -55,8 +59,19 @@ class LargeTableAdmin(AuditAdmin[Row]):
     """Never counts its rows: pages have a next and a previous, and no last one."""
 
     paginator = InfinitePaginator
+    show_full_result_count = False
     list_disable_select_all = True
     list_max_show_all: ClassVar[int] = 0
+
+
+def badge(
+    *, description: str | Promise, colours: Mapping[Any, str], ordering: str | None = None
+) -> Callable[[Column], Column]:
+    """Show a column as a badge: it returns a key of ``colours`` and the text, or "" for none."""
+    return cast(
+        "Callable[[Column], Column]",
+        display(description=description, ordering=ordering, label=dict(colours)),
+    )
 
 
 def operator_of(request: HttpRequest) -> User:
@@ -79,14 +94,28 @@ def list_link(model: type[models.Model] | str, text: object, **filters: object) 
     return format_html('<a href="{}" class="text-link">{}</a>', url, text)
 
 
-def shortened(text: object, characters: int = 90) -> str:
-    """Shorten a text for a column; the row's own page has the whole."""
-    return Truncator(str(text)).chars(characters)
+def shortened(text: object, characters: int = 80) -> SafeString | str:
+    """Shorten a text for a column; the whole shows where the pointer rests, and on the page."""
+    whole = str(text)
+    if not whole:
+        return ""
+    short = Truncator(whole).chars(characters)
+    classes = "inline-block min-w-56" if len(short) > characters // 2 else ""
+    return format_html('<span title="{}" class="{}">{}</span>', whole, classes, short)
 
 
 def since(moment: datetime | None) -> SafeString | str:
-    """Say how long ago, with the exact time where the pointer rests."""
+    """Say how long ago; the exact time shows where the pointer rests."""
     if moment is None:
         return ""
-    exact = f"{moment:%Y-%m-%d %H:%M:%S %Z}"
-    return format_html('<span title="{}">{}</span>', exact, naturaltime(moment))
+    return format_html(
+        '<span title="{:%Y-%m-%d %H:%M:%S %Z}">{}</span>',
+        timezone.localtime(moment),
+        naturaltime(moment),
+    )
+
+
+def exactly(moment: datetime) -> SafeString:
+    """Write a time to the second, in one line."""
+    text = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)

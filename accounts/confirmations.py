@@ -26,6 +26,8 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from accounts.admin_base import operator_of
+
 Row = TypeVar("Row", bound=models.Model)
 Text = str | Promise
 
@@ -164,7 +166,7 @@ class Plan(Generic[Row]):
         )
         if log and done:
             LogEntry.objects.log_actions(
-                user_id=request.user.pk,
+                user_id=operator_of(request).pk,
                 queryset=self.todo,
                 action_flag=CHANGE,
                 change_message=str(title),

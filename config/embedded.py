@@ -7,12 +7,11 @@ production, so nothing else needs to know which mode it is in.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from accounts.key_files import locked, write_secret
 
 started_by_manage = False
 """Set by ``manage.py`` (and by the test settings) before the settings are read."""
@@ -48,21 +47,3 @@ def make_keys(keys_dir: Path) -> None:
                 write_secret(
                     keys_dir / f"{ring}_PUBLIC_KEY", private_key.public_key().to_text()
                 )
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Replace a file in one step by one that only its owner can read."""
-    new = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
-@contextmanager
-def locked(keys_dir: Path) -> Iterator[None]:
-    """Keep other processes from changing the keys meanwhile."""
-    with (keys_dir / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

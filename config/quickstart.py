@@ -166,6 +166,16 @@ class Company:
             except subprocess.TimeoutExpired:
                 server.kill()
 
+    def wait_until_located(self) -> None:
+        """Wait until the server has found everybody's account."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            bindings = json.loads(self._command("takeover_status", "--json"))
+            if all(binding["external_id"] for binding in bindings):
+                return
+            time.sleep(0.2)
+        raise QuickstartError("Not every account was found in time.")
+
     def log_in(self, person: Person) -> float:
         """Log a person in as a browser would; returns when the answer came (Unix time)."""
         browser = urllib.request.build_opener(
@@ -257,7 +267,7 @@ class Company:
         path.chmod(0o600)
         return path
 
-    def _command(self, *arguments: str, **environment: str) -> None:
+    def _command(self, *arguments: str, **environment: str) -> str:
         done = subprocess.run(
             [sys.executable, str(self.manage), *arguments],
             env={**self.environment, **environment},
@@ -269,6 +279,7 @@ class Company:
             raise QuickstartError(
                 f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}".strip()
             )
+        return done.stdout
 
     def _wait_for_login_form(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS

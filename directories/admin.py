@@ -6,7 +6,7 @@ Bindings themselves are in ``passwordsync.admin``: their state is that of their 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -15,10 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action, display
+from unfold.decorators import action
 
 from accounts.admin import UserAdmin
-from accounts.admin_base import OperatorAdmin, list_link, operator_of, shortened, since
+from accounts.admin_base import OperatorAdmin, badge, list_link, operator_of, shortened, since
 from accounts.confirmations import Plan, Refused, Skipped
 from accounts.models import User
 from accounts.roles import is_allowed
@@ -33,6 +33,7 @@ from directories.admin_forms import (
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
 
+PAUSE_FIELDS = ("paused_reason", ("paused_at", "probe_at"))
 ROLE_REFUSED = _("Nobody acts on themselves, or on somebody whose role is not below their own.")
 
 
@@ -65,7 +66,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     def get_fieldsets(self, request: HttpRequest, obj: Directory | None = None) -> Any:
         has_admin = obj is None or CONNECTORS[obj.kind].needs_admin_email
         fieldsets: list[tuple[Any, dict[str, Any]]] = [
-            (None, {"fields": (("name", "kind"), "domain")}),
+            (None, {"fields": ("name", ("kind", "domain"))}),
             (
                 _("Access"),
                 {
@@ -93,7 +94,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                     _("Connection"),
                     {
                         "fields": (
-                            *(("paused_reason", ("paused_at", "probe_at")) if obj.is_paused else ()),
+                            *(PAUSE_FIELDS if obj.is_paused else ()),
                             ("checked_at", "check_requested_at"), "warnings", "tenant_id",
                             ("shown_verified_domains", "shown_federated_domains"),
                             "bound_people",
@@ -127,9 +128,9 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         return form
 
     def _may_edit(self, request: HttpRequest, obj: Directory | None) -> bool:
-        if obj is None:
-            return self.has_add_permission(request)
-        return self.has_change_permission(request, obj)
+        return bool(
+            self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        )
 
     def save_model(
         self, request: HttpRequest, obj: Directory, form: DirectoryForm, change: bool
@@ -151,9 +152,9 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             live_bindings=live_bindings_of("directory")
         )
 
-    @display(
+    @badge(
         description=_("state"),
-        label={"connected": "success", "paused": "danger", "unchecked": "warning"},
+        colours={"connected": "success", "paused": "danger", "unchecked": "warning"},
     )
     def state_badge(self, directory: Directory) -> tuple[str, object]:
         if directory.is_paused:
@@ -162,33 +163,33 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             return "unchecked", _("not checked yet")
         return "connected", _("connected")
 
-    @display(description=_("people bound"))
+    @admin.display(description=_("people bound"))
     def people(self, directory: Directory) -> int:
         return directory.live_bindings  # type: ignore[attr-defined,no-any-return]
 
-    @display(description=_("last good check"), ordering="checked_at")
+    @admin.display(description=_("last good check"), ordering="checked_at")
     def checked(self, directory: Directory) -> SafeString | str:
         return since(directory.checked_at)
 
-    @display(description=_("paused because"))
+    @admin.display(description=_("paused because"))
     def reason(self, directory: Directory) -> str:
         return shortened(directory.paused_reason)
 
-    @display(description=_("people bound"))
+    @admin.display(description=_("people bound"))
     def bound_people(self, directory: Directory) -> SafeString:
         return list_link(
             Binding, directory.live_bindings, directory__id__exact=directory.pk  # type: ignore[attr-defined]
         )
 
-    @display(description=_("verified domains"))
+    @admin.display(description=_("verified domains"))
     def shown_verified_domains(self, directory: Directory) -> SafeString:
         return _lines(directory.verified_domains)
 
-    @display(description=_("federated domains"))
+    @admin.display(description=_("federated domains"))
     def shown_federated_domains(self, directory: Directory) -> SafeString:
         return _lines(directory.federated_domains)
 
-    @display(description=_("warnings of the last check"))
+    @admin.display(description=_("warnings of the last check"))
     def warnings(self, directory: Directory) -> SafeString:
         return _lines(directory.check_warnings)
 
@@ -217,7 +218,9 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         plan.report(self, request, title=title, done=len(plan.todo))
         return None
 
-    @action(description=_("Check now"), url_path="check", permissions=["change"], icon="sync")
+    @action(  # type: ignore[untyped-decorator]
+        description=_("Check now"), url_path="check", permissions=["change"], icon="sync"
+    )
     def check_now_page(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
         """Ask the same for one directory; the answer goes to the list's action."""
         return self.check_now(request, self.get_queryset(request).filter(pk=object_id))
@@ -240,13 +243,14 @@ class PersonAdmin(UserAdmin):
         if obj is None:
             return fieldsets
         (title, options), *others = fieldsets
-        return [(title, {**options, "fields": (*options["fields"], "bindings_by_directory")}), *others]
+        fields = (*options["fields"], "bindings_by_directory")
+        return [(title, {**options, "fields": fields}), *others]
 
     def has_bind_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("directories.add_binding")
+        return operator_of(request).has_perm("directories.add_binding")
 
     def has_unbind_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("directories.change_binding")
+        return operator_of(request).has_perm("directories.change_binding")
 
     def why_addresses_locked(self, request: HttpRequest, user: User) -> object:
         """Say why: choosing which account receives a password equals resetting that account."""
@@ -264,12 +268,12 @@ class PersonAdmin(UserAdmin):
 
     # --- Columns
 
-    @display(description=_("bindings"), ordering="live_bindings")
+    @admin.display(description=_("bindings"), ordering="live_bindings")
     def bound_to(self, user: User) -> SafeString | str:
         count: int = user.live_bindings  # type: ignore[attr-defined]
         return list_link(Binding, count, user__id__exact=user.pk) if count else "0"
 
-    @display(description=_("bound to"))
+    @admin.display(description=_("bound to"))
     def bindings_by_directory(self, user: User) -> SafeString:
         live = Binding.objects.filter(Binding.LIVE, user=user).select_related("directory")
         lines = [f"{binding.directory}: {binding.external_address or '?'}" for binding in live]
@@ -315,7 +319,8 @@ class PersonAdmin(UserAdmin):
             about=directory.pk if directory else "",
         ):
             return page
-        assert directory is not None  # noqa: S101  the plan asks until the form is valid
+        if directory is None:  # the plan asks until one is chosen
+            return None
         made = bindings.bind(directory=directory, users=plan.todo, actor=operator)
         plan.report(self, request, title=_("Bind to %s") % directory, done=len(made))
         return None

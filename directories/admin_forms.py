@@ -29,7 +29,7 @@ class DirectoryForm(forms.ModelForm[Directory]):
     operator: ClassVar[User | None] = None
 
     credentials_file = forms.FileField(
-        label=_("credentials file"),
+        label=_("Credentials file"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".json,application/json"}),
         help_text=_(
             "Google Workspace: the JSON key file of the service account. Entra ID: JSON with "
@@ -39,12 +39,13 @@ class DirectoryForm(forms.ModelForm[Directory]):
     )
 
     def clean_credentials_file(self) -> bytes | None:
-        file: UploadedFile | None = self.cleaned_data["credentials_file"]
+        file: UploadedFile[bytes] | None = self.cleaned_data["credentials_file"]
         if not file:
             return None
         if (file.size or 0) > CREDENTIALS_LIMIT:
             raise ValidationError(_("The file is too large to hold credentials: choose again."))
-        return file.read()
+        content: bytes = file.read()
+        return content
 
     def full_clean(self) -> None:
         super().full_clean()
@@ -82,7 +83,7 @@ class ChangeDirectoryForm(DirectoryForm):
         super().__init__(*args, **kwargs)
         if "credentials_file" in self.fields:
             self.fields["credentials_file"].required = False
-            self.fields["credentials_file"].label = _("new credentials file")
+            self.fields["credentials_file"].label = _("New credentials file")
 
     def clean_admin_email(self) -> str:
         admin_email: str = self.cleaned_data["admin_email"]
@@ -99,10 +100,10 @@ class ChangeDirectoryForm(DirectoryForm):
             registration.request_check(directory=self.instance)
 
 
-class DirectoryField(forms.ModelChoiceField):
+class DirectoryField(forms.ModelChoiceField[Directory]):
     widget = UnfoldAdminSelectWidget
 
-    def label_from_instance(self, obj: Any) -> str:
+    def label_from_instance(self, obj: Directory) -> str:
         return f"{obj.name} ({obj.domain})"
 
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from accounts.sealing import CREDENTIALS, bind, seal, unseal
 from directories.connectors import CONNECTORS
-from directories.connectors.base import Connection, Connector, Endpoints
+from directories.connectors.base import DEADLINE_SECONDS, Connection, Connector, Endpoints
 from directories.models import Directory
 
 T = TypeVar("T")
@@ -83,6 +83,14 @@ def _make(directory: Directory) -> Connector:
         sends_clear_password=directory.sends_clear_password,
     )
     return CONNECTORS[directory.kind].connect(connection, endpoints())
+
+
+def close_all() -> None:
+    """Close every connector; the next one asked for is made anew."""
+    with _lock:
+        for _identity, connector in _open.values():
+            submit(connector.close()).result(timeout=DEADLINE_SECONDS)
+        _open.clear()
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.sealing import SealingError
 from directories.connections import connector_for, submit
-from directories.connectors.base import Account, Check
+from directories.connectors.base import DEADLINE_SECONDS, Account, Check
 from directories.connectors.errors import (
     AccountError,
     ConnectorError,
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-VERB_DEADLINE: Final = 30
-"""Seconds after which a check or a look-up is given up; the connectors' own limits are shorter."""
+VERB_DEADLINE: Final = 5 * DEADLINE_SECONDS
+"""Seconds after which a check or a look-up, several requests each, is given up."""
 PROBE_AFTER: Final = timedelta(seconds=30)
 """The first probe of a paused directory; each that fails doubles the next one's delay …"""
 PROBE_AT_MOST: Final = timedelta(minutes=10)

@@ -13,19 +13,20 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action, display
+from unfold.decorators import action
 from unfold.views import ChangeList
 
 from accounts.admin_base import (
     LIST_LIMIT,
     AuditAdmin,
     LargeTableAdmin,
+    badge,
     change_link,
+    exactly,
     list_link,
     operator_of,
     shortened,
@@ -48,10 +49,13 @@ from passwordsync.admin_filters import (
 from passwordsync.models import PENDING, Status, SyncJob
 from passwordsync.states import State
 
-PERSON = ("user__username", "user__email", "user__display_name", "user__given_name", "user__family_name")
+PERSON = (
+    "user__username", "user__email", "user__display_name", "user__given_name",
+    "user__family_name",
+)
 """Fields to search a person by, from a row that has one."""
 ENDED = "ended"
-STATE_BADGES = {
+STATE_BADGES: dict[str, str] = {
     **dict.fromkeys(State, ""),
     State.UPDATING: "info",
     State.UP_TO_DATE: "success",
@@ -70,12 +74,12 @@ OUTCOME_BADGES = {
 }
 
 
-class BindingChangeList(ChangeList):
+class BindingChangeList(ChangeList):  # type: ignore[misc]
     """A page of bindings with their states, worked out in one query."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = with_states(self.result_list)
+        self.result_list: list[Binding] = with_states(self.result_list)
 
 
 def with_states(rows: Iterable[Binding]) -> list[Binding]:
@@ -90,13 +94,51 @@ def with_states(rows: Iterable[Binding]) -> list[Binding]:
     return rows
 
 
+class WithJobs(AuditAdmin[Any]):
+    """The page of a row that jobs point to ends in a table of the latest of them."""
+
+    change_form_outer_after_template = "admin/passwordsync/_jobs.html"
+    jobs_by: ClassVar[str]
+    """The job's field that points to the row."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # An id from an address may be anything; the page itself answers what is none.
+        row = self.get_object(request, object_id)
+        latest = list(
+            SyncJob.objects.filter(**{self.jobs_by: row})
+            .select_related("binding__directory")
+            .order_by("-created_at")[: LIST_LIMIT + 1]
+            if row
+            else ()
+        )
+        for job in latest:
+            _status, job.badge_text = _badge(job)  # type: ignore[attr-defined]
+            job.badge_type = JOB_BADGES[_status]  # type: ignore[attr-defined]
+        link = list_link(SyncJob, _("Show all"), **{f"{self.jobs_by}__id__exact": object_id})
+        more = {
+            "jobs": latest[:LIST_LIMIT],
+            "all_jobs": link if len(latest) > LIST_LIMIT else "",
+        }
+        page: HttpResponse = super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
+        return page
+
+
 @admin.register(Binding)
-class BindingAdmin(AuditAdmin[Binding]):
+class BindingAdmin(WithJobs):
     """Who is bound where, and in which state; people are bound from their own list."""
 
+    jobs_by = "binding"
     list_display = (
         "person", "in_directory", "state_badge", "due_because", "external_address",
-        "updated", "problem",
+        "updated", "what_is_wrong",
     )
     list_display_links = ("person",)
     list_select_related = ("user", "directory")
@@ -118,15 +160,15 @@ class BindingAdmin(AuditAdmin[Binding]):
                 )
             },
         ),
-        (_("Jobs"), {"fields": ("latest_jobs",)}),
         (
             _("What was sent"),
             {
                 "fields": (
                     ("taken_over_at", "pushed_at"),
                     ("pushed_password_version", "current_password_version"),
-                    "sent_attributes", "asked_at",
-                )
+                    ("sent_attributes", "asked_at"),
+                ),
+                "classes": ("tab",),
             },
         ),
         (
@@ -135,12 +177,13 @@ class BindingAdmin(AuditAdmin[Binding]):
                 "fields": (
                     ("problem", "locate_at"), "problem_text",
                     ("refused_password_version", "refusal_text"), "attribute_problem",
-                )
+                ),
+                "classes": ("tab",),
             },
         ),
     )
     readonly_fields = (
-        "user_page", "directory_page", "state_now", "why", "latest_jobs", "sent_attributes",
+        "user_page", "directory_page", "state_now", "why", "sent_attributes",
         "current_password_version",
     )
 
@@ -152,82 +195,76 @@ class BindingAdmin(AuditAdmin[Binding]):
         return rows.select_related("user", "directory", "bound_by", "ended_by")
 
     def has_operate_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("directories.change_binding")
+        return operator_of(request).has_perm("directories.change_binding")
 
     def has_bind_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("directories.add_binding") and request.user.has_perm(
-            "accounts.view_user"
-        )
+        return operator_of(request).has_perms(["directories.add_binding", "accounts.view_user"])
 
     # --- Columns
 
-    @display(description=_("person"), ordering="user__username")
+    @admin.display(description=_("person"), ordering="user__username")
     def person(self, binding: Binding) -> str:
         return str(binding.user)
 
-    @display(description=_("directory"), ordering="directory__name")
+    @admin.display(description=_("directory"), ordering="directory__name")
     def in_directory(self, binding: Binding) -> str:
         return binding.directory.name
 
-    @display(description=_("state"), label=STATE_BADGES)
+    @badge(description=_("state"), colours=STATE_BADGES)
     def state_badge(self, binding: Binding) -> tuple[str, object]:
         shown = _shown(binding)
         return (shown.state, shown.state.label) if shown else (ENDED, _("ended"))
 
-    @display(description=_("due because"))
+    @admin.display(description=_("due because"))
     def due_because(self, binding: Binding) -> str:
         shown = _shown(binding)
         is_due = shown and shown.job and shown.job.status in PENDING
         return shown.job.get_trigger_display() if is_due and shown and shown.job else ""
 
-    @display(description=_("last updated"), ordering="pushed_at")
+    @admin.display(description=_("last updated"), ordering="pushed_at")
     def updated(self, binding: Binding) -> SafeString | str:
         return since(binding.pushed_at)
 
-    @display(description=_("what is wrong"))
-    def problem(self, binding: Binding) -> str:
+    @admin.display(description=_("what is wrong"))
+    def what_is_wrong(self, binding: Binding) -> SafeString | str:
         shown = _shown(binding)
         is_wrong = shown and shown.state not in (State.WAITING, State.UPDATING)
         return shortened(shown.reason) if is_wrong and shown else ""
 
     # --- Page
 
-    @display(description=_("person"))
+    @admin.display(description=_("person"))
     def user_page(self, binding: Binding) -> SafeString | str:
         return change_link(binding.user)
 
-    @display(description=_("directory"))
+    @admin.display(description=_("directory"))
     def directory_page(self, binding: Binding) -> SafeString | str:
         return change_link(binding.directory)
 
-    @display(description=_("state"))
+    @admin.display(description=_("state"))
     def state_now(self, binding: Binding) -> object:
         shown = _shown(binding)
         return shown.state.label if shown else _("ended")
 
-    @display(description=_("because"))
+    @admin.display(description=_("because"))
     def why(self, binding: Binding) -> object:
         shown = _shown(binding)
         return shown.reason if shown else ""
 
-    @display(description=_("password version now"))
+    @admin.display(description=_("password version now"))
     def current_password_version(self, binding: Binding) -> int:
         return binding.user.password_version
 
-    @display(description=_("attributes sent"))
+    @admin.display(description=_("attributes sent"))
     def sent_attributes(self, binding: Binding) -> SafeString:
         sent = binding.pushed_attributes
         return format_html_join("", "<div>{}: {}</div>", sorted(sent.items()))
 
-    @display(description="")
-    def latest_jobs(self, binding: Binding) -> SafeString:
-        return jobs_table(
-            SyncJob.objects.filter(binding=binding), binding__id__exact=binding.pk
-        )
-
     # --- Actions
 
-    @action(description=_("Bind people"), url_path="bind", permissions=["bind"], icon="person_add")
+    @action(  # type: ignore[untyped-decorator]
+        description=_("Bind people"), url_path="bind", permissions=["bind"], icon="person_add"
+    )
     def bind_people(self, request: HttpRequest) -> HttpResponse:
         """Lead to the list of people, where they are bound."""
         self.message_user(
@@ -298,7 +335,7 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
 
     list_display = (
         "person", "in_directory", "status_badge", "trigger", "age", "attempts", "next_try",
-        "short_error", "request_id", "finished",
+        "short_error", "short_request_id", "finished",
     )
     list_display_links = ("person",)
     list_select_related = ("binding__user", "binding__directory")
@@ -337,45 +374,49 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
         return rows.select_related("binding__user", "binding__directory", "login_event")
 
     def has_operate_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("passwordsync.change_syncjob")
+        return operator_of(request).has_perm("passwordsync.change_syncjob")
 
     # --- Columns
 
-    @display(description=_("person"))
+    @admin.display(description=_("person"))
     def person(self, job: SyncJob) -> str:
         return str(job.binding.user)
 
-    @display(description=_("directory"))
+    @admin.display(description=_("directory"))
     def in_directory(self, job: SyncJob) -> str:
         return job.binding.directory.name
 
-    @display(description=_("status"), label=JOB_BADGES)
+    @badge(description=_("status"), colours=JOB_BADGES)
     def status_badge(self, job: SyncJob) -> tuple[str, str]:
-        return job.status, job.get_status_display()
+        return _badge(job)
 
-    @display(description=_("age"))
+    @admin.display(description=_("age"))
     def age(self, job: SyncJob) -> SafeString | str:
         return since(job.created_at)
 
-    @display(description=_("next try"))
+    @admin.display(description=_("next try"))
     def next_try(self, job: SyncJob) -> SafeString | str:
         return since(job.next_attempt_at) if job.status == Status.QUEUED else ""
 
-    @display(description=_("error"))
-    def short_error(self, job: SyncJob) -> str:
-        return shortened(job.error)
+    @admin.display(description=_("error"))
+    def short_error(self, job: SyncJob) -> SafeString | str:
+        return shortened(job.error, 60)
 
-    @display(description=_("finished"))
+    @admin.display(description=_("request id"))
+    def short_request_id(self, job: SyncJob) -> SafeString | str:
+        return shortened(job.request_id, 14)
+
+    @admin.display(description=_("finished"))
     def finished(self, job: SyncJob) -> SafeString | str:
         return since(job.finished_at)
 
     # --- Page
 
-    @display(description=_("binding"))
+    @admin.display(description=_("binding"))
     def binding_page(self, job: SyncJob) -> SafeString | str:
         return change_link(job.binding)
 
-    @display(description=_("login event"))
+    @admin.display(description=_("login event"))
     def login_event_page(self, job: SyncJob) -> SafeString | str:
         event = job.login_event
         return change_link(event, f"{event.at:%Y-%m-%d %H:%M:%S}, {event}") if event else ""
@@ -414,10 +455,11 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
 
 
 @admin.register(LoginEvent)
-class LoginEventAdmin(LargeTableAdmin[LoginEvent]):
+class LoginEventAdmin(WithJobs, LargeTableAdmin[LoginEvent]):
     """The audit of sign-ins, each with the jobs that its password went to."""
 
-    list_display = ("at", "person", "kind", "outcome_badge", "reason", "address", "short_browser")
+    jobs_by = "login_event"
+    list_display = ("time", "person", "kind", "outcome_badge", "why", "address", "short_browser")
     list_select_related = ("user",)
     list_filter = ("kind", "outcome", "reason")
     search_fields = PERSON
@@ -432,47 +474,37 @@ class LoginEventAdmin(LargeTableAdmin[LoginEvent]):
                 )
             },
         ),
-        (_("Jobs released"), {"fields": ("released_jobs",)}),
     )
-    readonly_fields = ("user_page", "released_jobs")
+    readonly_fields = ("user_page",)
 
-    @display(description=_("person"))
+    @admin.display(description=_("time"))
+    def time(self, event: LoginEvent) -> SafeString:
+        return exactly(event.at)
+
+    @admin.display(description=_("reason"))
+    def why(self, event: LoginEvent) -> str:
+        return event.get_reason_display() if event.reason else ""
+
+    @admin.display(description=_("person"))
     def person(self, event: LoginEvent) -> object:
         return event.user or _("unknown")
 
-    @display(description=_("outcome"), label=OUTCOME_BADGES)
+    @badge(description=_("outcome"), colours=OUTCOME_BADGES)
     def outcome_badge(self, event: LoginEvent) -> tuple[str, str]:
-        return event.outcome, event.get_outcome_display()
+        # The whole sentence is on the page: a badge is one line.
+        return event.outcome, event.get_outcome_display().rpartition(", ")[2]
 
-    @display(description=_("browser"))
-    def short_browser(self, event: LoginEvent) -> str:
-        return shortened(event.browser, 50)
+    @admin.display(description=_("browser"))
+    def short_browser(self, event: LoginEvent) -> SafeString | str:
+        return shortened(event.browser, 40)
 
-    @display(description=_("person"))
+    @admin.display(description=_("person"))
     def user_page(self, event: LoginEvent) -> object:
         return change_link(event.user) or _("unknown")
 
-    @display(description="")
-    def released_jobs(self, event: LoginEvent) -> SafeString:
-        return jobs_table(
-            SyncJob.objects.filter(login_event=event), login_event__id__exact=event.pk
-        )
-
-
-def jobs_table(chosen: QuerySet[SyncJob], **filters: object) -> SafeString:
-    """Make the table of the latest jobs of a binding or a login event, and a link to all."""
-    latest = list(chosen.select_related("binding__directory").order_by("-created_at")[:LIST_LIMIT + 1])
-    for job in latest:
-        job.badge = JOB_BADGES[Status(job.status)]  # type: ignore[attr-defined]
-    more = list_link(SyncJob, _("Show all"), **filters) if len(latest) > LIST_LIMIT else ""
-    headings = (
-        _("time"), _("due because"), _("directory"), _("status"), _("attempts"), _("request id"),
-        _("error"),
-    )
-    return render_to_string(
-        "admin/passwordsync/_jobs.html",
-        {"jobs": latest[:LIST_LIMIT], "more": more, "headings": headings},
-    )
+def _badge(job: SyncJob) -> tuple[Status, str]:
+    """Get status and label; who acts on it is said by the page."""
+    return Status(job.status), job.get_status_display().partition(":")[0]
 
 
 def _shown(binding: Binding) -> states.Shown | None:

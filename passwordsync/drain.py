@@ -25,7 +25,7 @@ from django.utils.crypto import salted_hmac
 from accounts import sealing
 from directories import attributes, lease, preflight
 from directories.connections import connector_for, submit
-from directories.connectors.base import Connector, Push, Receipt
+from directories.connectors.base import DEADLINE_SECONDS, Connector, Push, Receipt
 from directories.connectors.errors import (
     AttributeRejectedError,
     ConnectorError,
@@ -42,8 +42,8 @@ SLICE_SECONDS: Final = 30
 """How long one drain claims new work before it makes room for other directories."""
 CONCURRENCY: Final = 8
 """Requests under way at once to one directory."""
-PUSH_DEADLINE_SECONDS: Final = 25
-"""The longest a push may take; it has to fit into what is left of its claim."""
+PUSH_DEADLINE_SECONDS: Final = 2 * DEADLINE_SECONDS
+"""The longest a push may take, refused attributes included; it has to fit into its claim."""
 RENEW_SECONDS: Final = 15
 """How often the lease is renewed."""
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)

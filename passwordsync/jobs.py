@@ -21,7 +21,7 @@ from passwordsync.models import Status, SyncJob
 from passwordsync.signals import job_finished
 from passwordsync.wake import wake
 
-CLAIM: Final = timedelta(seconds=60)
+CLAIM: Final = timedelta(seconds=90)
 """How long a claimed job belongs to its worker."""
 RECOVERY_MARGIN: Final = timedelta(seconds=15)
 """How long after its claim's end a job is taken to be abandoned."""

@@ -45,8 +45,8 @@ STATE_TEXTS: Final[dict[State, Promise]] = {
     State.UPDATING: _("Your password is on its way to %(directory)s. This takes a few seconds."),
     State.UP_TO_DATE: _("Your portal password opens %(directory)s."),
     State.RETRYING: _(
-        "%(directory)s has not taken your password yet. Latchkey keeps trying; there is nothing for "
-        "you to do."
+        "%(directory)s has not taken your password yet. Latchkey keeps trying; there is nothing "
+        "for you to do."
     ),
     State.REFUSED: _(
         "%(directory)s has password rules of its own and does not accept this password. "
@@ -66,9 +66,7 @@ BLOCKED_TEXTS: Final[dict[str, Promise]] = {
     Binding.Problem.FEDERATED: _("Another system signs you in to %(directory)s."),
     Binding.Problem.PRIVILEGED: _("Your account in %(directory)s has special rights."),
     Binding.Problem.TAKEN: _("Your account in %(directory)s belongs to somebody else here."),
-    Binding.Problem.PERMISSION_DENIED: _(
-        "Latchkey may not change your account in %(directory)s."
-    ),
+    Binding.Problem.PERMISSION_DENIED: _("Latchkey may not change your account in %(directory)s."),
 }
 BLOCKED_TEXT: Final = _("Your account in %(directory)s could not be updated.")
 

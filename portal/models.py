@@ -69,7 +69,7 @@ class Mail(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.binding}"
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise AuditError("mails are never deleted")
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,8 +28,8 @@ BACKOFF_AT_MOST: Final = timedelta(hours=6)
 """The delay after a failure starts at a claim's length and doubles up to this."""
 GIVE_UP_AFTER: Final = timedelta(days=5)
 """A mail that could not be sent for so long stays in the outbox with its error."""
-BATCH: Final = 200
-"""Mails sent in one run; the next run goes on."""
+SLICE: Final = timedelta(seconds=60)
+"""How long one run sends; the next one goes on."""
 
 
 def queue_bind_mails(bindings: Iterable[Binding]) -> None:
@@ -53,12 +54,10 @@ def send_due() -> int:
     server's answer and our note of it sends the mail again, under the same Message-ID.
     """
     sent = 0
+    end = monotonic() + SLICE.total_seconds()
     connection: BaseEmailBackend = get_connection()
     try:
-        for _turn in range(BATCH):
-            mail = _claim()
-            if mail is None:
-                break
+        while monotonic() < end and (mail := _claim()) is not None:
             if not _is_still_true(mail):
                 _record(mail, cancelled_at=timezone.now())
                 continue

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import User
-from directories import bindings
+from directories import bindings, connections
 from directories.models import Binding, Directory
 from directories.registration import add_directory
 from directories.sandbox.client import Sandbox
@@ -57,14 +57,15 @@ def sandbox_process() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(sandbox_process: Sandbox, settings: SettingsWrapper) -> Sandbox:
+def sandbox(sandbox_process: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     """Both providers, empty, with the settings pointing at them."""
     sandbox_process.reset()
     settings.GOOGLE_API_ENDPOINT = sandbox_process.google
     settings.MICROSOFT_GRAPH_ENDPOINT = sandbox_process.graph
     settings.MICROSOFT_LOGIN_ENDPOINT = sandbox_process.login
     settings.CA_BUNDLE = sandbox_process.ca_bundle
-    return sandbox_process
+    yield sandbox_process
+    connections.close_all()
 
 
 @dataclass(frozen=True)

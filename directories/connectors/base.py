@@ -112,7 +112,13 @@ class PasswordChange:
 
 
 class Connector(Protocol):
-    """Speaks to one directory."""
+    """Speaks to one directory.
+
+    ``repeats_are_harmless`` says that the very same push may be repeated where its outcome is
+    unclear; elsewhere it is settled by ``password_changed_at`` first.
+    """
+
+    repeats_are_harmless: bool
 
     def __init__(self, connection: Connection, endpoints: Endpoints) -> None: ...
 

@@ -95,6 +95,9 @@ def _certificate_end(pem: str) -> datetime:
 class MicrosoftEntraConnector:
     """One Entra tenant, managed as an application."""
 
+    # Every password write signs the person out, even of the same password.
+    repeats_are_harmless = False
+
     def __init__(self, connection: Connection, endpoints: Endpoints) -> None:
         # Here and not above: the SDK weighs 40 MB, and web processes only parse credentials.
         from directories.connectors.microsoft_client import GraphClient  # noqa: PLC0415

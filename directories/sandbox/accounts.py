@@ -54,6 +54,19 @@ class Account:
     changes: dict[str, int] = field(default_factory=dict)
     verdict: bool | None = None
 
+    @property
+    def address(self) -> str:
+        """Return the primary address at Google, the userPrincipalName in Entra."""
+        attributes = self.attributes
+        return str(attributes.get("primaryEmail") or attributes["userPrincipalName"])
+
+    @property
+    def is_suspended(self) -> bool:
+        attributes = self.attributes
+        if "accountEnabled" in attributes:
+            return not attributes["accountEnabled"]
+        return bool(attributes["suspended"] or attributes["archived"])
+
     def is_privileged_in_entra(self) -> bool:
         return bool(self.role_assignable_groups) or any(r not in LOW_ROLES for r in self.roles)
 
@@ -139,7 +152,6 @@ class EntraTenant(Tenant):
     permissions: frozenset[str] = frozenset()
     app_can_write_passwords: bool = True
     delta_tracks_password: bool = False
-    delta_floor: float = 0.0
     removed: dict[str, int] = field(default_factory=dict)
     provider: Provider = "microsoft"
 

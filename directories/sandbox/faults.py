@@ -19,7 +19,7 @@ HTML_PAGE = (
 
 @dataclass(slots=True)
 class Fault:
-    """One thing that goes wrong, ``times`` times (None: always) after ``skip`` matching calls.
+    """One thing that goes wrong, ``times`` times (0: always) after ``skip`` matching calls.
 
     ``before``: nothing is applied; ``after``: the request is applied, then this happens.
     A fault with neither status nor action only delays; the request itself is answered.
@@ -27,7 +27,7 @@ class Fault:
     """
 
     provider: str
-    times: int | None = 1
+    times: int = 1
     skip: int = 0
     method: str | None = None
     path_contains: str | None = None
@@ -54,9 +54,7 @@ class Fault:
             return False
         if self.path_contains is None:
             return not request.path.endswith(("/token", "/openid-configuration"))
-        return self.path_contains in request.target or self.path_contains in unquote(
-            request.target
-        )
+        return self.path_contains in request.target or self.path_contains in unquote(request.target)
 
     def only_delays(self) -> bool:
         return self.status is None and self.action is None
@@ -92,7 +90,9 @@ class Fault:
             reasons = {401: "authError", 403: "forbidden", 429: "rateLimitExceeded"}
             reason = reasons.get(status, "backendError")
             domain = "usageLimits" if status == 429 else "global"
-            message = {401: "Invalid Credentials", 429: "Quota exceeded"}.get(status, "Backend Error")
+            message = {401: "Invalid Credentials", 429: "Quota exceeded"}.get(
+                status, "Backend Error"
+            )
             error = {"message": message, "domain": domain, "reason": reason}
             return Response.of_json(
                 {"error": {"code": status, "message": message, "errors": [error]}}, status, headers
@@ -129,9 +129,9 @@ class Faults:
             if fault.skip > 0:
                 fault.skip -= 1
                 continue
-            if fault.times is not None:
+            if fault.times > 0:
                 fault.times -= 1
-                if fault.times <= 0:
+                if fault.times == 0:
                     self._queue.remove(fault)
             return fault
         return None

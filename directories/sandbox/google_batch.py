@@ -21,9 +21,7 @@ def _bad(message: str) -> Response:
     return GoogleError(400, "badRequest", message).response
 
 
-def answer_batch(
-    world: World, request: Request, call: Callable[[Request], Response]
-) -> Response:
+def answer_batch(world: World, request: Request, call: Callable[[Request], Response]) -> Response:
     """Answer every part in the order given; each is logged as a request of its own."""
     if request.method != "POST":
         return unknown_path()

@@ -83,7 +83,7 @@ def _read_page_token(call: Call) -> int | None:
 def _records(call: Call) -> list[AuditRecord]:
     parameters = call.parameters
     is_admin_log = call.application == "admin"
-    kinds = ("api", "admin") if is_admin_log else ("user",)
+    kinds: tuple[str, ...] = ("api", "admin") if is_admin_log else ("user",)
     if call.application not in _EVENTS:
         kinds = ()
     event = parameters.get("eventName")

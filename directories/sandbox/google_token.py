@@ -83,9 +83,7 @@ def _grant(world: World, customer: GoogleCustomer, assertion: Assertion) -> Resp
     account = customer.account(subject)
     if account is None or "@" not in subject or account.attributes["suspended"]:
         return _refuse(400, "invalid_grant", "Invalid email or User ID")
-    grant = Grant(
-        customer.tenant_id, now + TOKEN_SECONDS, account.external_id, frozenset(scopes)
-    )
+    grant = Grant(customer.tenant_id, now + TOKEN_SECONDS, account.external_id, frozenset(scopes))
     token = world.tokens.issue(grant, prefix="ya29.c.", now=now)
     return Response.of_json(
         {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "Bearer"}

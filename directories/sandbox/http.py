@@ -212,9 +212,7 @@ class HttpProtocol(asyncio.Protocol):
         del buffer[:end]
         self._continued = False
         connection = headers.get("connection", "").lower()
-        keep_alive = connection != "close" and (
-            version != "HTTP/1.0" or connection == "keep-alive"
-        )
+        keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
         return Request(method, target, headers, body), keep_alive
 
     def _continue(self, headers: dict[str, str]) -> None:

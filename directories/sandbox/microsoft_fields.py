@@ -21,13 +21,33 @@ BASIC = frozenset(
 """What the permissions that see only the basic profile see."""
 
 _STRINGS = {
-    **{"displayName": 256, "givenName": 64, "surname": 64, "jobTitle": 128, "department": 64},
-    **{"companyName": 64, "city": 128, "state": 128, "country": 128, "postalCode": 40},
-    **{"streetAddress": 1024, "officeLocation": 128, "mobilePhone": 64, "faxNumber": 64},
-    **{"employeeId": 16, "employeeType": 64, "mailNickname": 64, "mail": 256, "usageLocation": 2},
-    **{"preferredLanguage": 64, "passwordPolicies": 128, "userPrincipalName": 113},
-    **{"userType": 16, "ageGroup": 16, "consentProvidedForMinor": 16},
-    **{"onPremisesImmutableId": 64, "preferredDataLocation": 16},
+    "displayName": 256,
+    "givenName": 64,
+    "surname": 64,
+    "jobTitle": 128,
+    "department": 64,
+    "companyName": 64,
+    "city": 128,
+    "state": 128,
+    "country": 128,
+    "postalCode": 40,
+    "streetAddress": 1024,
+    "officeLocation": 128,
+    "mobilePhone": 64,
+    "faxNumber": 64,
+    "employeeId": 16,
+    "employeeType": 64,
+    "mailNickname": 64,
+    "mail": 256,
+    "usageLocation": 2,
+    "preferredLanguage": 64,
+    "passwordPolicies": 128,
+    "userPrincipalName": 113,
+    "userType": 16,
+    "ageGroup": 16,
+    "consentProvidedForMinor": 16,
+    "onPremisesImmutableId": 64,
+    "preferredDataLocation": 16,
 }
 """Strings that may be set, and how long they may be."""
 _BOOLEANS = frozenset({"accountEnabled", "showInAddressList"})
@@ -99,7 +119,9 @@ def check_changes(body: dict[str, Any]) -> dict[str, Any]:
             raise bad_request(f"Invalid property '{name}'.", target=name)
         if name in _ELSEWHERE:
             raise GraphError(
-                501, "NotImplemented", "The request is currently not supported on the targeted entity set"
+                501,
+                "NotImplemented",
+                "The request is currently not supported on the targeted entity set",
             )
         if name in _READ_ONLY:
             raise bad_request(f"Property '{name}' is read-only and cannot be set.", target=name)

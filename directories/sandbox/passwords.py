@@ -13,7 +13,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
-from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
+from passlib.hash import (  # type: ignore[import-untyped]
+    des_crypt,
+    md5_crypt,
+    sha256_crypt,
+    sha512_crypt,
+)
 
 Kind = Literal["digest", "MD5", "SHA-1", "crypt"]
 

@@ -45,7 +45,9 @@ class Entry:
             "method": self.method,
             "path": self.target,
             "status": self.status,
-            "headers": {k: WITHHELD if k in _SECRET_HEADERS else v for k, v in self.headers.items()},
+            "headers": {
+                k: WITHHELD if k in _SECRET_HEADERS else v for k, v in self.headers.items()
+            },
             "at": google_time(self.at),
             "tenant_id": self.tenant_id,
             "body": self.body,

@@ -7,55 +7,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('directories', '0001_initial'),
-        ('passwordsync', '0001_initial'),
+        ("directories", "0001_initial"),
+        ("passwordsync", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Mail',
+            name="Mail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('bound', 'added to a directory')], max_length=5, verbose_name='kind')),
-                ('address', models.EmailField(max_length=254, verbose_name='address')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created at')),
-                ('claimed_until', models.DateTimeField(editable=False, null=True, verbose_name='claimed until')),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
-                ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='next attempt at')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('sent_at', models.DateTimeField(null=True, verbose_name='sent at')),
-                ('cancelled_at', models.DateTimeField(help_text='It was not true any more before it was sent.', null=True, verbose_name='cancelled at')),
-                ('binding', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='mails', to='directories.binding', verbose_name='binding')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("bound", "added to a directory")],
+                        max_length=5,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("address", models.EmailField(max_length=254, verbose_name="address")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                (
+                    "claimed_until",
+                    models.DateTimeField(editable=False, null=True, verbose_name="claimed until"),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="next attempt at"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("sent_at", models.DateTimeField(null=True, verbose_name="sent at")),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(
+                        help_text="It was not true any more before it was sent.",
+                        null=True,
+                        verbose_name="cancelled at",
+                    ),
+                ),
+                (
+                    "binding",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mails",
+                        to="directories.binding",
+                        verbose_name="binding",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'mail',
-                'verbose_name_plural': 'mails',
-                'ordering': ('-created_at', '-pk'),
-                'indexes': [models.Index(condition=models.Q(('cancelled_at', None), ('sent_at', None)), fields=['next_attempt_at'], name='mail_waiting')],
-                'constraints': [models.UniqueConstraint(fields=('binding', 'kind'), name='mail_once'), models.CheckConstraint(condition=models.Q(('sent_at', None), ('cancelled_at', None), _connector='OR'), name='mail_sent_or_cancelled')],
+                "verbose_name": "mail",
+                "verbose_name_plural": "mails",
+                "ordering": ("-created_at", "-pk"),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("cancelled_at", None), ("sent_at", None)),
+                        fields=["next_attempt_at"],
+                        name="mail_waiting",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("binding", "kind"), name="mail_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("sent_at", None), ("cancelled_at", None), _connector="OR"
+                        ),
+                        name="mail_sent_or_cancelled",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Notification',
+            name="Notification",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('password_updated', 'password updated')], max_length=16, verbose_name='kind')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created at')),
-                ('read_at', models.DateTimeField(null=True, verbose_name='read at')),
-                ('binding', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notifications', to='directories.binding', verbose_name='binding')),
-                ('sync_job', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notification', to='passwordsync.syncjob', verbose_name='sync job')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notifications', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("password_updated", "password updated")],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
+                ),
+                ("read_at", models.DateTimeField(null=True, verbose_name="read at")),
+                (
+                    "binding",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notifications",
+                        to="directories.binding",
+                        verbose_name="binding",
+                    ),
+                ),
+                (
+                    "sync_job",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notification",
+                        to="passwordsync.syncjob",
+                        verbose_name="sync job",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notifications",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'notification',
-                'verbose_name_plural': 'notifications',
-                'ordering': ('-created_at', '-pk'),
-                'indexes': [models.Index(fields=['user', '-created_at'], name='notification_user')],
+                "verbose_name": "notification",
+                "verbose_name_plural": "notifications",
+                "ordering": ("-created_at", "-pk"),
+                "indexes": [models.Index(fields=["user", "-created_at"], name="notification_user")],
             },
         ),
     ]

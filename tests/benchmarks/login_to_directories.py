@@ -54,7 +54,7 @@ def measure(people_count: int, folder: Path) -> int:
         made.serving(),
         Baseline(made.sandbox) as baseline,
     ):
-        made.wait_until_located(people_count)
+        made.wait_until_located()
         for person in people:
             logged_in_at = made.log_in(person)
             results = made.wait_for_password(person, logged_in_at=logged_in_at)
