@@ -275,7 +275,7 @@ class UserAdmin(OperatorAdmin[User]):
             return Skipped(user.get_state_display()) if user.state == state else None
 
         plan = Plan.of(queryset, judge)
-        if asking := plan.ask(self, request, **page):
+        if asking := plan.ask(self, request, naming=full_name, **page):
             return asking
         done = people.set_state(users=plan.todo, state=state, actor=operator)
         plan.report(self, request, title=page["title"], done=done)
@@ -309,6 +309,7 @@ class UserAdmin(OperatorAdmin[User]):
                 "who ask."
             ),
             button=title,
+            naming=full_name,
             is_dangerous=True,
         ):
             return page
@@ -317,6 +318,11 @@ class UserAdmin(OperatorAdmin[User]):
             done += people.remove_second_factor(request, user=user, actor=operator)
         plan.report(self, request, title=title, done=done)
         return None
+
+
+def full_name(user: User) -> str:
+    """Name a person so that nobody is taken for somebody else."""
+    return f"{user} <{user.email}>"
 
 
 @admin.register(Group)

@@ -108,11 +108,8 @@ def since(moment: datetime | None) -> SafeString | str:
     """Say how long ago; the exact time shows where the pointer rests."""
     if moment is None:
         return ""
-    return format_html(
-        '<span title="{:%Y-%m-%d %H:%M:%S %Z}">{}</span>',
-        timezone.localtime(moment),
-        naturaltime(moment),
-    )
+    exact = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<span title="{}">{}</span>', exact, naturaltime(moment))
 
 
 def exactly(moment: datetime) -> SafeString:

@@ -85,12 +85,14 @@ class Plan(Generic[Row]):
         button: Text,
         form: forms.Form | None = None,
         about: object = "",
+        naming: Callable[[Row], object] = str,
         is_dangerous: bool = False,
     ) -> TemplateResponse | None:
         """Get the page that asks; None once the operator has agreed to this very plan.
 
-        ``form`` is what has to be chosen before there is a plan; ``about`` is what was chosen.
-        Where it, or the number of rows, is another than on the page, the page asks again.
+        ``naming`` tells two rows of the same name apart.  ``form`` is what has to be chosen before
+        there is a plan; ``about`` is what was chosen.  Where it, or the number of rows, is another
+        than on the page, the page asks again.
         """
         is_chosen = form is None or form.is_valid()
         answer = f"{about}:{len(self.todo)}"
@@ -109,7 +111,7 @@ class Plan(Generic[Row]):
             "button": button if is_ready else "" if is_chosen else _("Continue"),
             "button_variant": "danger" if is_dangerous and is_ready else "primary",
             "form": form,
-            "groups": self._groups(),
+            "groups": self._groups(naming, is_chosen=is_chosen),
             "answer": answer,
             "is_changed": given not in ("", answer) and given.partition(":")[0] == str(about),
             "action": action,
@@ -126,9 +128,9 @@ class Plan(Generic[Row]):
         """Get all rows that were chosen."""
         return [*self.todo, *(row for row, _reason in (*self.refused, *self.skipped))]
 
-    def _groups(self) -> list[dict[str, object]]:
+    def _groups(self, naming: Callable[[Row], object], *, is_chosen: bool) -> list[dict[str, object]]:
         groups = (
-            (_("Will be changed"), [(row, "") for row in self.todo]),
+            (_("Will be changed") if is_chosen else _("Chosen"), [(row, "") for row in self.todo]),
             (_("Refused"), self.refused),
             (_("Skipped"), self.skipped),
         )
@@ -136,7 +138,7 @@ class Plan(Generic[Row]):
             {
                 "title": title,
                 "total": len(rows),
-                "rows": rows[:LISTED],
+                "rows": [(naming(row), reason) for row, reason in rows[:LISTED]],
                 "more": max(0, len(rows) - LISTED),
             }
             for title, rows in groups

@@ -23,7 +23,8 @@ def is_embedded() -> bool:
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Make the folder and the folders in it, readable by its owner alone."""
+    """Make the folder and the folders in it; what this process writes is its owner's alone."""
+    os.umask(0o077)
     for folder in (data_dir, data_dir / "keys", data_dir / "mail", data_dir / "logs"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -166,6 +166,24 @@ class Company:
             except subprocess.TimeoutExpired:
                 server.kill()
 
+    def description(self) -> str:
+        """Say where everything is and who can log in, for the console."""
+        people = ", ".join(
+            person.email
+            for person in self.people
+            if person.has_password and person.state == "active"
+        )
+        return f"""
+Portal           {self.portal_url}/
+Admin            {self.portal_url}/admin/   as {ADMINISTRATOR}@{DOMAIN}
+The directories  {self.sandbox.control}/   what Google and Microsoft would have received
+Mails            {self.data_dir}/mail
+
+Password of everybody: {PASSWORD}
+People: {people}
+
+Stop with Ctrl-C."""
+
     def wait_until_located(self) -> None:
         """Wait until the server has found everybody's account."""
         deadline = time.monotonic() + WAIT_SECONDS
@@ -306,8 +324,3 @@ def company(
         made = Company(sandbox, data_dir=data_dir, bind=bind, manage=manage, people=people)
         made.set_up()
         yield made
-
-
-def logins(people: Sequence[Person] = COMPANY) -> list[str]:
-    """List who can log in, for the console."""
-    return [person.email for person in people if person.has_password and person.state == "active"]

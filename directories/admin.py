@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -17,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from accounts.admin import UserAdmin
+from accounts.admin import ADDRESSES, UserAdmin, UserForm, full_name
 from accounts.admin_base import OperatorAdmin, badge, list_link, operator_of, shortened, since
 from accounts.confirmations import Plan, Refused, Skipped
 from accounts.models import User
@@ -35,6 +36,11 @@ from directories.models import Binding, Directory
 
 PAUSE_FIELDS = ("paused_reason", ("paused_at", "probe_at"))
 ROLE_REFUSED = _("Nobody acts on themselves, or on somebody whose role is not below their own.")
+
+
+@reauthentication_required
+def ask_password_again(request: HttpRequest) -> None:
+    """Lead to the portal's confirmation, and back to what was posted; it holds no secret."""
 
 
 def live_bindings_of(field: str) -> Coalesce:
@@ -215,6 +221,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             return page
         for directory in plan.todo:
             registration.request_check(directory=directory)
+        title = _("Check requested, reload in a moment to see")
         plan.report(self, request, title=title, done=len(plan.todo))
         return None
 
@@ -246,6 +253,13 @@ class PersonAdmin(UserAdmin):
         fields = (*options["fields"], "bindings_by_directory")
         return [(title, {**options, "fields": fields}), *others]
 
+    def save_model(self, request: HttpRequest, obj: User, form: UserForm, change: bool) -> None:
+        """Save; the password is asked again where whose account is whose may change."""
+        is_other_address = change and not set(ADDRESSES).isdisjoint(form.changed_data)
+        if is_other_address and Binding.objects.filter(Binding.LIVE, user=obj).exists():
+            ask_password_again(request)
+        super().save_model(request, obj, form, change)
+
     def has_bind_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return operator_of(request).has_perm("directories.add_binding")
 
@@ -263,7 +277,7 @@ class PersonAdmin(UserAdmin):
             return _("You are bound to a directory: another administrator has to change this.")
         return _(
             "This person is bound to a directory, and their addresses say which account receives "
-            "their password. An administrator has to change this, or the binding ends first."
+            "their password. Only an administrator may change this."
         )
 
     # --- Columns
@@ -315,6 +329,7 @@ class PersonAdmin(UserAdmin):
                 "replaces the password of that account."
             ),
             button=_("Bind"),
+            naming=full_name,
             form=form,
             about=directory.pk if directory else "",
         ):
@@ -369,6 +384,7 @@ def end_bindings(
             "accounts over there stay, with the password they have."
         ),
         button=title,
+        naming=binding_name,
         is_dangerous=True,
         **page,
     ):
@@ -376,6 +392,11 @@ def end_bindings(
     done = bindings.unbind(bindings=plan.todo, actor=operator)
     plan.report(model_admin, request, title=title, done=done)
     return None
+
+
+def binding_name(binding: Binding) -> str:
+    """Name a binding with both ends, so that nobody is taken for somebody else."""
+    return f"{full_name(binding.user)} in {binding.directory}"
 
 
 def _lines(texts: Iterable[object]) -> SafeString:

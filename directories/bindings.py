@@ -19,7 +19,7 @@ def bind(*, directory: Directory, users: Iterable[User], actor: User | None) -> 
     """Bind people who are not bound yet; returns the new bindings.
 
     A worker finds each one's account.  Nobody binds themselves, nor somebody of their own role
-    or above (``is_allowed``); who calls says so to the person before.
+    or above (``accounts.roles.is_allowed``); who calls says so to the person before.
     """
     wanted = list({user.pk: user for user in users}.values())
     made = []
@@ -79,16 +79,3 @@ def locate_again(*, bindings: Iterable[Binding], actor: User | None) -> int:
         for directory_id in directory_ids:
             directory_wants_worker.send(sender=Binding, directory_id=directory_id)
     return count
-
-
-def is_allowed(actor: User | None, user: User) -> bool:
-    """Say whether ``actor`` may decide whose account receives this person's password.
-
-    Nobody acts on themselves or on somebody whose role is not below their own; None is the
-    system, or who has a shell on the server.
-    """
-    return actor is None or (actor.pk != user.pk and _rank(actor) > _rank(user))
-
-
-def _rank(user: User) -> int:
-    return 2 if user.is_superuser else 1 if user.is_staff else 0

@@ -48,6 +48,10 @@ def replace_credentials(
     """Give a directory new credentials, and have it checked; raises ValidationError."""
     del actor
     parsed = _parse(directory, credentials)
+    if directory.tenant_id and parsed.get("tenant_id", directory.tenant_id) != directory.tenant_id:
+        raise ValidationError(
+            {"credentials": "These are of another tenant. Add that one as a directory of its own."}
+        )
     with transaction.atomic():
         directory.credentials = seal_credentials(directory, parsed)
         directory.credentials_changed_at = timezone.now()

@@ -36,7 +36,7 @@ from accounts.confirmations import Plan, Refused, Skipped
 from accounts.models import LoginEvent
 from accounts.roles import is_allowed
 from directories import bindings
-from directories.admin import ROLE_REFUSED, end_bindings
+from directories.admin import ROLE_REFUSED, binding_name, end_bindings
 from directories.models import Binding
 from passwordsync import jobs, states
 from passwordsync.admin_filters import (
@@ -323,7 +323,7 @@ class BindingAdmin(WithJobs):
             return None if is_allowed(operator, binding.user) else Refused(ROLE_REFUSED)
 
         plan = Plan.of(queryset, judge)
-        if asking := plan.ask(self, request, **page):
+        if asking := plan.ask(self, request, naming=binding_name, **page):
             return asking
         plan.report(self, request, title=page["title"], done=do(plan.todo))
         return None
@@ -335,7 +335,7 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
 
     list_display = (
         "person", "in_directory", "status_badge", "trigger", "age", "attempts", "next_try",
-        "short_error", "short_request_id", "finished",
+        "short_error", "finished", "short_request_id",
     )
     list_display_links = ("person",)
     list_select_related = ("binding__user", "binding__directory")
@@ -447,6 +447,7 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
                 "have been applied is left alone until that has settled."
             ),
             button=_("Retry now"),
+            naming=lambda job: binding_name(job.binding),
         ):
             return page
         done = jobs.retry_now(jobs=plan.todo, actor=operator_of(request))

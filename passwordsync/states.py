@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from directories.models import Binding
-from passwordsync.models import Status, SyncJob
+from passwordsync.models import Due, Status, SyncJob
 
 
 class State(models.TextChoices):
@@ -73,6 +73,6 @@ def _state(binding: Binding, job: SyncJob | None) -> tuple[State, str | Promise]
         return State.BLOCKED, binding.problem_text
     if binding.refused_password_version == user.password_version and binding.refusal_text:
         return State.REFUSED, binding.refusal_text
-    if job is not None:
-        return State.WAITING, job.get_trigger_display()
+    if job is not None or not binding.is_managed:
+        return State.WAITING, job.get_trigger_display() if job else Due.NEVER.label
     return State.UP_TO_DATE, binding.attribute_problem

@@ -77,7 +77,8 @@ def _live_part(request: HttpRequest, *, is_news: bool = False) -> tuple[str, str
         "cards": found,
         "notifications": newest,
         "has_unread": any(notification.read_at is None for notification in newest),
-        "is_to_confirm": has_state(found, State.WAITING),
+        # A new password goes to everything that waits, so there is nothing to confirm first.
+        "is_to_confirm": has_state(found, State.WAITING) and not has_state(found, State.REFUSED),
         "is_to_change": has_state(found, State.REFUSED),
         "is_news": is_news,
         "poll": _poll(user, is_moving=any(card.is_moving for card in found)),

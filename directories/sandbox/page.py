@@ -167,7 +167,8 @@ def _form(tenants: list[tuple[str, Tenant]], verdict: str) -> str:
 
 def _requests(entries: list[Entry]) -> str:
     if not entries:
-        return '<section><h2>Requests</h2><p class="quiet">Nothing has been received yet.</p></section>'
+        nothing = "Nothing has been received yet."
+        return f'<section><h2>Latest requests</h2><p class="quiet">{nothing}</p></section>'
     rows = "".join(
         f'<tr><td class="number">{_moment(entry.at)}</td><td class="wide">{entry.provider}</td>'
         f'<td>{escape(entry.method)}</td><td class="path">{escape(unquote(entry.target))}</td>'

@@ -18,6 +18,7 @@ MAX_ENTRIES = 20_000
 WITHHELD = "[withheld]"
 
 _FORM_FIELDS = ("client_id", "grant_type", "scope", "client_assertion_type")
+_SECRET_NAMES = ("password", "passwordprofile")
 _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
 
 
@@ -97,7 +98,7 @@ class RequestLog:
         return value
 
     def _kept(self, name: str, value: Any, entry: Entry) -> Any:
-        if "password" in name.lower() and isinstance(value, str):
+        if isinstance(value, str) and name.lower().endswith(_SECRET_NAMES):
             entry.password_digest = entry.password_digest or self._keeper.digest(value)
             return WITHHELD
         return self._without_password(value, entry)

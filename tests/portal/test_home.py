@@ -167,7 +167,6 @@ def test_page_asks_for_news_every_second_while_a_card_moves(browser: Client, per
     job = SyncJobFactory(binding=BindingFactory(user=person), queued=True)
     assert 'hx-trigger="every 1s"' in browser.get("/").content.decode()
 
-    job.sealed_password.job = None
     type(job).objects.filter(pk=job.pk).update(
         status=Status.SUCCEEDED, finished_at=timezone.now(), sealed_password=None
     )
@@ -227,3 +226,15 @@ def test_changing_the_password_leads_home(browser: Client) -> None:
 
     assert answer.redirect_chain == [("/", 302)]
     assert "Your password was changed" in answer.content.decode()
+
+
+def test_page_asks_for_one_thing_when_a_new_password_serves_all(
+    browser: Client, person: User
+) -> None:
+    BindingFactory(user=person, refused_password_version=1, refusal_text=INTERNAL)
+    SyncJobFactory(binding=BindingFactory(user=person))
+
+    page = browser.get("/").content.decode()
+
+    assert 'id="ask-change"' in page
+    assert 'id="ask-confirm"' not in page

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from config.server import Server, leave
 
 class Command(BaseCommand):
     help = "Run everything in one process: pages, worker and beat, with SQLite in DATA_DIR."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -25,9 +27,12 @@ class Command(BaseCommand):
                 "serve is the embedded mode. SECRET_KEY is set, so this is a production "
                 "installation: run gunicorn, the Celery workers and beat, as the README says."
             )
+        self.check()
         host, _, port = bind.rpartition(":")
         if not host or not port.isdecimal():
             raise CommandError("--bind takes HOST:PORT, for example 127.0.0.1:8000")
+        if "PORTAL_URL" not in os.environ:
+            settings.PORTAL_URL = f"http://{bind}"
         call_command("migrate", verbosity=0)
         key_rotation.rotate()
         try:
