@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -236,10 +237,9 @@ Stop with Ctrl-C."""
         self, directory: str, provider: str, person: Person, logged_in_at: float
     ) -> Result:
         writes = [
-            request["at"]
+            datetime.fromisoformat(request["at"]).timestamp()
             for request in self.sandbox.requests(provider=provider)
             if request["password_digest"] and request["status"] in (200, 204)
-            and request["at"] > logged_in_at - WAIT_SECONDS
         ]
         return Result(
             directory=directory,

@@ -106,6 +106,9 @@ class GoogleWorkspaceConnector:
         connection = self._connection
         try:
             admin = await self._user(connection.admin_email, "customerId,isAdmin")
+            with reading("Google"):
+                customer_id, is_super = str(admin["customerId"]), bool(admin.get("isAdmin"))
+            self._require_pinned(customer_id)
             users = await self._run(
                 lambda services: services.directory.users().list(
                     domain=connection.domain, maxResults=1, fields="users(customerId)"
@@ -117,12 +120,9 @@ class GoogleWorkspaceConnector:
                 "give the account the role User Management Admin or Super Admin."
             ) from None
         with reading("Google"):
-            customer_id = str(admin["customerId"])
             customers = {user["customerId"] for user in (users.body or {}).get("users", [])}
-            is_super = bool(admin.get("isAdmin"))
         if customers - {customer_id}:
             raise DirectoryRefusedError("The domain is another customer's than the admin account.")
-        self._require_pinned(customer_id)
         warnings = await self._audit_log_warnings()
         if not is_super:
             warnings += (
