@@ -65,28 +65,45 @@ class UserAdmin(OperatorAdmin[User]):
 
     form = UserForm
     list_display: Sequence[str] = (
-        "name", "username", "email", "state_badge", "password_badge", "role",
+        "name",
+        "username",
+        "email",
+        "state_badge",
+        "password_badge",
+        "role",
     )
     list_display_links = ("name", "username")
     list_filter = ("state", "is_staff", "is_superuser", "groups")
     search_fields = (
-        "username", "email", "given_name", "family_name", "display_name", "employee_id",
+        "username",
+        "email",
+        "given_name",
+        "family_name",
+        "display_name",
+        "employee_id",
     )
     search_help_text = _("Name, user name, e-mail or employee id")
     ordering = ("username",)
     autocomplete_fields = ("manager",)
     filter_horizontal = ("groups", "user_permissions")
     readonly_fields: Sequence[str] = (
-        "shown_password_status", "password_version", "password_changed_at", "last_login",
-        "created_at", "second_factor", "sign_ins",
+        "shown_password_status",
+        "password_version",
+        "password_changed_at",
+        "last_login",
+        "created_at",
+        "second_factor",
+        "sign_ins",
     )
     fieldsets: ClassVar[Any] = (
         (
             None,
             {
                 "fields": (
-                    ("username", "email"), ("alternate_email", "state"),
-                    ("given_name", "family_name"), "display_name",
+                    ("username", "email"),
+                    ("alternate_email", "state"),
+                    ("given_name", "family_name"),
+                    "display_name",
                 )
             },
         ),
@@ -94,8 +111,10 @@ class UserAdmin(OperatorAdmin[User]):
             _("Work"),
             {
                 "fields": (
-                    ("job_title", "department"), ("division", "company"),
-                    ("cost_center", "office_location"), ("employee_id", "employee_type"),
+                    ("job_title", "department"),
+                    ("division", "company"),
+                    ("cost_center", "office_location"),
+                    ("employee_id", "employee_type"),
                     ("manager", "preferred_language"),
                 ),
                 "classes": ("tab",),
@@ -105,7 +124,9 @@ class UserAdmin(OperatorAdmin[User]):
             _("Phone and address"),
             {
                 "fields": (
-                    ("work_phone", "mobile_phone"), "street", ("postal_code", "city"),
+                    ("work_phone", "mobile_phone"),
+                    "street",
+                    ("postal_code", "city"),
                     ("region", "country"),
                 ),
                 "classes": ("tab",),
@@ -116,7 +137,8 @@ class UserAdmin(OperatorAdmin[User]):
             {
                 "fields": (
                     ("shown_password_status", "password_version"),
-                    ("password_changed_at", "last_login"), ("second_factor", "sign_ins"),
+                    ("password_changed_at", "last_login"),
+                    ("second_factor", "sign_ins"),
                     "created_at",
                 ),
                 "classes": ("tab",),
@@ -287,9 +309,7 @@ class UserAdmin(OperatorAdmin[User]):
     ) -> HttpResponse | None:
         operator = operator_of(request)
         users = list(queryset)
-        having = set(
-            Authenticator.objects.filter(user__in=users).values_list("user_id", flat=True)
-        )
+        having = set(Authenticator.objects.filter(user__in=users).values_list("user_id", flat=True))
 
         def judge(user: User) -> Skipped | Refused | None:
             if user.pk == operator.pk:

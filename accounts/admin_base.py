@@ -31,7 +31,7 @@ LIST_LIMIT = 20
 """The most rows of another table that a page shows; a link leads to all of them."""
 
 
-class OperatorAdmin(ModelAdmin[Row]):  # type: ignore[misc]
+class OperatorAdmin(ModelAdmin[Row]):
     """Deletes nothing, and answers no question about a secret."""
 
     list_per_page = 50

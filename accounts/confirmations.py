@@ -59,9 +59,7 @@ class Plan(Generic[Row]):
     refused: list[tuple[Row, Text]] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls, rows: Iterable[Row], judge: Callable[[Row], Skipped | Refused | None]
-    ) -> Plan[Row]:
+    def of(cls, rows: Iterable[Row], judge: Callable[[Row], Skipped | Refused | None]) -> Plan[Row]:
         """Sort rows by what ``judge`` says about each; None means to act on it."""
         plan = cls()
         for row in rows:
@@ -128,7 +126,9 @@ class Plan(Generic[Row]):
         """Get all rows that were chosen."""
         return [*self.todo, *(row for row, _reason in (*self.refused, *self.skipped))]
 
-    def _groups(self, naming: Callable[[Row], object], *, is_chosen: bool) -> list[dict[str, object]]:
+    def _groups(
+        self, naming: Callable[[Row], object], *, is_chosen: bool
+    ) -> list[dict[str, object]]:
         groups = (
             (_("Will be changed") if is_chosen else _("Chosen"), [(row, "") for row in self.todo]),
             (_("Refused"), self.refused),

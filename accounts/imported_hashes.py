@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Final
 
 from django.contrib.auth.hashers import get_hasher
@@ -58,11 +59,11 @@ def _is_usable(algorithm: str) -> bool:
     """Say whether a hasher is configured, and what it needs is installed."""
     try:
         hasher = get_hasher(algorithm)
-        if hasher.library:
-            hasher._load_library()  # type: ignore[attr-defined]  raises ValueError
     except ValueError:
         return False
-    return True
+    # Django names the module to import last.
+    library = hasher.library[-1] if isinstance(hasher.library, tuple) else hasher.library
+    return library is None or find_spec(library) is not None
 
 
 def _numbers(pattern: re.Pattern[str], encoded: str) -> list[int]:
@@ -96,7 +97,7 @@ def _scrypt(encoded: str) -> bool:
     return (
         work >= 1024
         and work & (work - 1) == 0
-        and 1 <= block
+        and block >= 1
         and 1 <= parallelism <= SCRYPT_PARALLELISM
         and 128 * block * (work + 2 + parallelism) <= SCRYPT_MEMORY_BYTES
     )

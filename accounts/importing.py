@@ -185,7 +185,7 @@ def _change(rows: Sequence[Row], ids: Mapping[str, int]) -> Report:
             fields |= changes
             changed.append(user)
     if changed:
-        # All of them are there, and locked, so this only updates; five times as fast as bulk_update.
+        # All are there, and locked, so this only updates; five times as fast as bulk_update.
         User.objects.bulk_create(
             changed, update_conflicts=True, unique_fields=["id"], update_fields=sorted(fields)
         )

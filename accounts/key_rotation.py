@@ -35,7 +35,7 @@ def rotate() -> bool:
     keys_dir = settings.DATA_DIR / "keys"
     public, private = keys_dir / "PASSWORDS_PUBLIC_KEY", keys_dir / "PASSWORDS_PRIVATE_KEYS"
     if not settings.EMBEDDED or (
-        (settings.PASSWORDS_PUBLIC_KEY, settings.PASSWORDS_PRIVATE_KEYS) != (public, private)
+        (public, private) != (settings.PASSWORDS_PUBLIC_KEY, settings.PASSWORDS_PRIVATE_KEYS)
     ):
         return False
     with locked(keys_dir):

@@ -20,9 +20,7 @@ def set_state(*, users: Iterable[User], state: User.State, actor: User | None) -
     """Activate or suspend people; returns how many were in another state."""
     del actor  # named so that no caller forgets who acts; the admin's log has it
     ids = [user.pk for user in users]
-    return sum(
-        _set_state(ids[start : start + BATCH], state) for start in range(0, len(ids), BATCH)
-    )
+    return sum(_set_state(ids[start : start + BATCH], state) for start in range(0, len(ids), BATCH))
 
 
 def _set_state(ids: list[int], state: User.State) -> int:

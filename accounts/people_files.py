@@ -16,10 +16,28 @@ from accounts.imported_hashes import HashError, check_hash
 from accounts.models import User
 
 ATTRIBUTES: Final = (
-    "email", "alternate_email", "state", "given_name", "family_name", "display_name",
-    "job_title", "department", "cost_center", "division", "employee_id", "employee_type",
-    "company", "office_location", "work_phone", "mobile_phone", "street", "city", "region",
-    "postal_code", "country", "preferred_language",
+    "email",
+    "alternate_email",
+    "state",
+    "given_name",
+    "family_name",
+    "display_name",
+    "job_title",
+    "department",
+    "cost_center",
+    "division",
+    "employee_id",
+    "employee_type",
+    "company",
+    "office_location",
+    "work_phone",
+    "mobile_phone",
+    "street",
+    "city",
+    "region",
+    "postal_code",
+    "country",
+    "preferred_language",
 )
 """Columns that are fields of a person as they stand."""
 COLUMNS: Final = ("username", *ATTRIBUTES, "manager", "password_hash")
@@ -91,11 +109,7 @@ def read(content: bytes) -> tuple[list[Row], list[Problem]]:
             continue
         try:
             row = _row(line, columns, cells)
-            for name in ("username", "email"):
-                if value := row.cells.get(name):
-                    first = seen.setdefault((name, value), line)
-                    if first != line:
-                        raise ValidationError(f"{name} {value} is on line {first} already")
+            _check_twice(row, seen)
         except ValidationError as error:
             problems.append(Problem(line, "; ".join(error.messages)))
         else:
@@ -154,6 +168,14 @@ def _row(line: int, columns: list[str], cells: list[str]) -> Row:
     row = Row(line, values)
     _check_fields(row)
     return row
+
+
+def _check_twice(row: Row, seen: dict[tuple[str, str], int]) -> None:
+    for name in ("username", "email"):
+        if value := row.cells.get(name):
+            first = seen.setdefault((name, value), row.line)
+            if first != row.line:
+                raise ValidationError(f"{name} {value} is on line {first} already")
 
 
 def _cell(name: str, value: str) -> str:

@@ -35,7 +35,7 @@ def make_keys(keys_dir: Path) -> None:
     names = ("SECRET_KEY", "CREDENTIALS_PUBLIC_KEY", "PASSWORDS_PUBLIC_KEY")
     if all((keys_dir / name).exists() for name in names):
         return
-    from accounts.key_pairs import PrivateKey
+    from accounts.key_pairs import PrivateKey  # noqa: PLC0415  slow to import, seldom needed
 
     with locked(keys_dir):
         if not (keys_dir / "SECRET_KEY").exists():
@@ -45,6 +45,4 @@ def make_keys(keys_dir: Path) -> None:
                 private_key = PrivateKey.generate()
                 # The public key last: where it exists, its private key does too.
                 write_secret(keys_dir / f"{ring}_PRIVATE_KEYS", private_key.to_text())
-                write_secret(
-                    keys_dir / f"{ring}_PUBLIC_KEY", private_key.public_key().to_text()
-                )
+                write_secret(keys_dir / f"{ring}_PUBLIC_KEY", private_key.public_key().to_text())

@@ -35,6 +35,10 @@ PASSWORD: Final = "Correct-Horse-7-Battery"
 """The password of everybody who has one; the company is made up."""
 ADMINISTRATOR: Final = "ada"
 WAIT_SECONDS: Final = 60
+NOT_FOR_IT: Final = frozenset(
+    {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL", "DJANGO_SETTINGS_MODULE"}
+)
+"""What the environment may say about another installation."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Company:
             **{
                 name: value
                 for name, value in os.environ.items()
-                if name not in {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL"}
+                if name not in NOT_FOR_IT
             },
             "DATA_DIR": str(data_dir),
             "PORTAL_URL": self.portal_url,

@@ -55,14 +55,28 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     """Directories: their credentials go in as a file and never come out."""
 
     list_display = (
-        "name", "kind", "domain", "state_badge", "people", "checked", "reason",
+        "name",
+        "kind",
+        "domain",
+        "state_badge",
+        "people",
+        "checked",
+        "reason",
     )
     list_filter = ("kind",)
     search_fields = ("name", "domain")
     readonly_fields = (
-        "tenant_id", "shown_verified_domains", "shown_federated_domains", "warnings",
-        "credentials_changed_at", "check_requested_at", "checked_at", "paused_at",
-        "paused_reason", "probe_at", "bound_people",
+        "tenant_id",
+        "shown_verified_domains",
+        "shown_federated_domains",
+        "warnings",
+        "credentials_changed_at",
+        "check_requested_at",
+        "checked_at",
+        "paused_at",
+        "paused_reason",
+        "probe_at",
+        "bound_people",
     )
     actions = ("check_now",)
     actions_detail = ("check_now_page",)
@@ -101,7 +115,9 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                     {
                         "fields": (
                             *(PAUSE_FIELDS if obj.is_paused else ()),
-                            ("checked_at", "check_requested_at"), "warnings", "tenant_id",
+                            ("checked_at", "check_requested_at"),
+                            "warnings",
+                            "tenant_id",
                             ("shown_verified_domains", "shown_federated_domains"),
                             "bound_people",
                         )
@@ -183,9 +199,8 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
 
     @admin.display(description=_("people bound"))
     def bound_people(self, directory: Directory) -> SafeString:
-        return list_link(
-            Binding, directory.live_bindings, directory__id__exact=directory.pk  # type: ignore[attr-defined]
-        )
+        count = self.people(directory)
+        return list_link(Binding, count, directory__id__exact=directory.pk)
 
     @admin.display(description=_("verified domains"))
     def shown_verified_domains(self, directory: Directory) -> SafeString:
@@ -202,9 +217,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     # --- Actions
 
     @admin.action(description=_("Check now…"), permissions=["change"])
-    def check_now(
-        self, request: HttpRequest, queryset: QuerySet[Directory]
-    ) -> HttpResponse | None:
+    def check_now(self, request: HttpRequest, queryset: QuerySet[Directory]) -> HttpResponse | None:
         plan = Plan.of(queryset, lambda _directory: None)
         title = _("Check the connection")
         if page := plan.ask(
@@ -225,9 +238,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         plan.report(self, request, title=title, done=len(plan.todo))
         return None
 
-    @action(  # type: ignore[untyped-decorator]
-        description=_("Check now"), url_path="check", permissions=["change"], icon="sync"
-    )
+    @action(description=_("Check now"), url_path="check", permissions=["change"], icon="sync")
     def check_now_page(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
         """Ask the same for one directory; the answer goes to the list's action."""
         return self.check_now(request, self.get_queryset(request).filter(pk=object_id))
@@ -298,17 +309,15 @@ class PersonAdmin(UserAdmin):
     # --- Actions
 
     @admin.action(description=_("Bind to a directory…"), permissions=["bind"])
-    def bind_people(
-        self, request: HttpRequest, queryset: QuerySet[User]
-    ) -> HttpResponse | None:
+    def bind_people(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         operator = operator_of(request)
         form = BindForm(request.POST if "directory" in request.POST else None)
         directory: Directory | None = form.cleaned_data["directory"] if form.is_valid() else None
         users = list(queryset)
         bound = set(
-            Binding.objects.filter(
-                Binding.LIVE, directory=directory, user__in=users
-            ).values_list("user_id", flat=True)
+            Binding.objects.filter(Binding.LIVE, directory=directory, user__in=users).values_list(
+                "user_id", flat=True
+            )
         )
 
         def judge(user: User) -> Skipped | Refused | None:
@@ -341,9 +350,7 @@ class PersonAdmin(UserAdmin):
         return None
 
     @admin.action(description=_("End bindings…"), permissions=["unbind"])
-    def end_bindings(
-        self, request: HttpRequest, queryset: QuerySet[User]
-    ) -> HttpResponse | None:
+    def end_bindings(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         form = UnbindForm(request.POST if "directory" in request.POST else None)
         live = Binding.objects.filter(Binding.LIVE, user__in=list(queryset))
         directory: Directory | None = form.cleaned_data["directory"] if form.is_valid() else None

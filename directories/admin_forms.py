@@ -60,9 +60,7 @@ class DirectoryForm(forms.ModelForm[Directory]):
         raise NotImplementedError
 
     def _add_service_errors(self, error: ValidationError) -> None:
-        by_field = (
-            error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: [error]}
-        )
+        by_field = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: [error]}
         for name, errors in by_field.items():
             field = "credentials_file" if name == "credentials" else name
             self.add_error(field if field in self.fields else None, errors)

@@ -49,8 +49,7 @@ def statuses(directory: Directory | None = None) -> Iterator[BindingStatus]:
     last = 0
     while batch := list(live.filter(pk__gt=last)[:BATCH]):
         jobs = {
-            job.pk: job
-            for job in SyncJob.objects.filter(pk__in=[row.last_job_id for row in batch])
+            job.pk: job for job in SyncJob.objects.filter(pk__in=[row.last_job_id for row in batch])
         }
         for row, shown in zip(batch, states.shown(batch), strict=True):
             yield _status(shown, jobs.get(row.last_job_id))

@@ -82,8 +82,8 @@ def _read_page_token(call: Call) -> int | None:
 
 def _records(call: Call) -> list[AuditRecord]:
     parameters = call.parameters
-    is_admin_log = call.application == "admin"
-    kinds: tuple[str, ...] = ("api", "admin") if is_admin_log else ("user",)
+    conditions = _read_filters(call)
+    kinds: tuple[str, ...] = ("api", "admin") if call.application == "admin" else ("user",)
     if call.application not in _EVENTS:
         kinds = ()
     event = parameters.get("eventName")
@@ -100,7 +100,7 @@ def _records(call: Call) -> list[AuditRecord]:
         and record.at >= since
         and (end is None or record.at <= end)
         and (actor is None or record.actor_id == actor)
-        and _passes(record, parameters.get("filters", ""), is_admin_log=is_admin_log)
+        and _passes(record, conditions)
     ]
 
 
@@ -123,15 +123,20 @@ def _actor(call: Call) -> str | None:
     return account.external_id
 
 
-def _passes(record: AuditRecord, filters: str, *, is_admin_log: bool) -> bool:
-    for condition in filter(None, filters.split(",")):
+def _read_filters(call: Call) -> list[tuple[str, bool]]:
+    """Return addresses, and whether the event's must be the same or another."""
+    conditions = []
+    for condition in filter(None, call.parameters.get("filters", "").split(",")):
         match = _FILTER.fullmatch(condition)
-        if match is None or match[1] != "USER_EMAIL" or not is_admin_log:
+        if match is None or match[1] != "USER_EMAIL" or call.application != "admin":
             raise _bad("Invalid value for filters.")
-        is_same = match[3].lower() == record.target_address.lower()
-        if is_same != (match[2] == "=="):
-            return False
-    return True
+        conditions.append((match[3].lower(), match[2] == "=="))
+    return conditions
+
+
+def _passes(record: AuditRecord, conditions: list[tuple[str, bool]]) -> bool:
+    address = record.target_address.lower()
+    return all((address == wanted) is is_same for wanted, is_same in conditions)
 
 
 def _item(call: Call, record: AuditRecord) -> dict[str, Any]:

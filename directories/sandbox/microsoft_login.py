@@ -193,7 +193,9 @@ class MicrosoftLogin:
         certificate: x509.Certificate = tenant.certificate
         sha1 = encode_base64url(certificate.fingerprint(hashes.SHA1()))
         sha256 = encode_base64url(certificate.fingerprint(hashes.SHA256()))
-        is_named = assertion.header.get("x5t") == sha1 or assertion.header.get("x5t#S256") == sha256
+        # azure-identity leaves the padding on, which Entra takes.
+        named = [str(assertion.header.get(name, "")).rstrip("=") for name in ("x5t", "x5t#S256")]
+        is_named = named[0] == sha1 or named[1] == sha256
         key = certificate.public_key()
         assert isinstance(key, rsa.RSAPublicKey)
         if not is_named or not assertion.is_signed_by(key):

@@ -79,6 +79,9 @@ def directory_audits(call: Call) -> dict[str, Any]:
     order = call.parameters.get("$orderby", "activityDateTime desc")
     if order not in ("activityDateTime desc", "activityDateTime asc", "activityDateTime"):
         raise bad_query("Invalid $orderby")
+    if condition is not None:
+        for each in condition.conditions:
+            _check(each)
     records = call.world.audit("microsoft", call.tenant)
     items = [
         item
@@ -86,9 +89,6 @@ def directory_audits(call: Call) -> dict[str, Any]:
         for item in _items(record)
         if condition is None or condition.holds(partial(_holds, item))
     ]
-    if condition is not None:
-        for each in condition.conditions:
-            _check(each)
     if order != "activityDateTime desc":
         items.reverse()
     result: dict[str, Any] = {"@odata.context": call.context("auditLogs/directoryAudits")}
@@ -164,7 +164,6 @@ def _check(condition: Condition) -> None:
 
 
 def _holds(item: dict[str, Any], condition: Condition) -> bool:
-    _check(condition)
     if condition.path == "targetResources/any/id":
         return any(target["id"] == condition.value for target in item["targetResources"])
     if condition.path != "activityDateTime":

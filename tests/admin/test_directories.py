@@ -43,7 +43,8 @@ def test_directory_is_added_with_sealed_credentials(as_operator: Client) -> None
     directory = Directory.objects.get()
     assert directory.domain == "example.com"
     assert directory.check_requested_at is not None
-    assert directory.credentials and b"canary" not in bytes(directory.credentials)
+    assert directory.credentials
+    assert b"canary" not in bytes(directory.credentials)
     assert "A worker checks the connection now" in " ".join(said(response))
 
 
@@ -73,9 +74,7 @@ def test_new_credentials_replace_the_old(as_operator: Client) -> None:
     directory = DirectoryFactory(entra=True)
     url = f"/admin/directories/directory/{directory.pk}/change/"
 
-    as_operator.post(
-        url, {"name": directory.name, "credentials_file": file_of(CREDENTIALS)}
-    )
+    as_operator.post(url, {"name": directory.name, "credentials_file": file_of(CREDENTIALS)})
 
     changed = Directory.objects.get()
     assert changed.credentials != directory.credentials
@@ -92,7 +91,9 @@ def test_saving_leaves_credentials_kind_domain_and_lease_alone(as_operator: Clie
 
     changed = Directory.objects.get()
     assert (changed.name, changed.kind, changed.domain) == (
-        "New name", "microsoft_entra", "example.com"
+        "New name",
+        "microsoft_entra",
+        "example.com",
     )
     assert bytes(changed.credentials) == b"sealed"
     assert changed.check_requested_at is None
@@ -118,7 +119,9 @@ def test_another_administrator_over_there_is_checked(as_operator: Client) -> Non
     assert directory.check_requested_at is not None
 
 
-@pytest.mark.parametrize(("client_of", "is_allowed"), [("operator", False), ("administrator", True)])
+@pytest.mark.parametrize(
+    ("client_of", "is_allowed"), [("operator", False), ("administrator", True)]
+)
 def test_only_administrators_allow_privileged_accounts(
     request: pytest.FixtureRequest, client_of: str, is_allowed: bool
 ) -> None:

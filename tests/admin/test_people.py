@@ -66,10 +66,10 @@ def test_form_does_not_undo_a_password_set_meanwhile(
 ) -> None:
     user = UserFactory()
 
-    def set_password(**_kwargs: Any) -> None:
+    def set_password(_form: Any) -> None:
         User.objects.filter(pk=user.pk).update(password="newer", password_version=2)
 
-    monkeypatch.setattr("accounts.admin.UserForm.clean", lambda form: set_password() or None)
+    monkeypatch.setattr("accounts.admin.UserForm.clean", set_password)
     save(as_operator, user, family_name="Novak")
 
     user.refresh_from_db()
@@ -165,9 +165,11 @@ def test_administrator_hands_out_roles(as_administrator: Client) -> None:
 def test_nobody_changes_their_own_state_or_role(
     as_administrator: Client, administrator: User
 ) -> None:
-    form = as_administrator.get(f"/admin/accounts/user/{administrator.pk}/change/").context[
-        "adminform"
-    ].form
+    form = (
+        as_administrator.get(f"/admin/accounts/user/{administrator.pk}/change/")
+        .context["adminform"]
+        .form
+    )
 
     assert not {"state", "is_staff", "is_superuser", "groups"} & form.fields.keys()
 

@@ -26,9 +26,7 @@ class Command(ProductCommand):
         )
         who.add_argument("--all", action="store_true", help="everybody who is staged or active")
 
-    def handle(
-        self, *args: Any, name: str, user: list[str] | None, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, name: str, user: list[str] | None, **options: Any) -> None:
         directory = find_directory(name)
         if user is None:
             self._bind_all(directory)
@@ -42,9 +40,7 @@ class Command(ProductCommand):
 
     def _bind_some(self, directory: Directory, emails: list[str]) -> None:
         users, unknown = find_users(emails)
-        new = {
-            binding.user_id for binding in bind(directory=directory, users=users, actor=None)
-        }
+        new = {binding.user_id for binding in bind(directory=directory, users=users, actor=None)}
         for user in users:
             self.stdout.write(f"{'bound' if user.pk in new else 'already bound'}: {user.email}")
         for email in unknown:

@@ -25,12 +25,11 @@ class Command(ProductCommand):
         )
         who.add_argument("--all", action="store_true", help="everybody bound to the directory")
 
-    def handle(
-        self, *args: Any, name: str, user: list[str] | None, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, name: str, user: list[str] | None, **options: Any) -> None:
         directory = find_directory(name)
         bound = {
-            binding.user_id: binding for binding in Binding.objects.filter(Binding.LIVE, directory=directory)
+            binding.user_id: binding
+            for binding in Binding.objects.filter(Binding.LIVE, directory=directory)
         }
         if user is None:
             self.stdout.write(f"unbound {_unbind(list(bound.values()))}")

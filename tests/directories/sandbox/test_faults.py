@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from directories.sandbox.client import SandboxError
+
 from .conftest import CANARY, USERS, GoogleSide, GraphSide, google_token, make_assertion
 
 
@@ -120,7 +122,5 @@ def test_delay_alone_answers_late_and_blocks_nobody_else(google: GoogleSide) -> 
 
 @pytest.mark.parametrize("bad", [{"provider": "aws"}, {"when": "never"}, {"action": "explode"}])
 def test_unknown_fault_is_refused(google: GoogleSide, bad: dict[str, Any]) -> None:
-    from directories.sandbox.client import SandboxError  # noqa: PLC0415
-
     with pytest.raises(SandboxError):
         google.sandbox.fault(**{"provider": "google", **bad})

@@ -1,4 +1,4 @@
-"""The unmodified Google client: only its root URL and the key file's token_uri are the sandbox's."""
+"""The unmodified Google client, with only its root URL and token_uri changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from google.auth.exceptions import RefreshError
 from google.oauth2 import service_account
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
-from googleapiclient.errors import HttpError
+from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from directories.sandbox.client import Sandbox
 
@@ -21,7 +21,7 @@ def build(sandbox: Sandbox, key_file: dict[str, Any], api: str, version: str) ->
     document = json.loads(get_static_doc(api, version))
     document["rootUrl"] = sandbox.google
     document.pop("mtlsRootUrl", None)
-    credentials = service_account.Credentials.from_service_account_info(
+    credentials: Any = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
         key_file, scopes=SCOPES.split(), subject="admin@example.com"
     )
     return build_from_document(document, credentials=credentials)

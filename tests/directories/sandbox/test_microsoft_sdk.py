@@ -31,9 +31,7 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 @asynccontextmanager
-async def connect(
-    sandbox: Sandbox, credentials: dict[str, str]
-) -> AsyncIterator[GraphServiceClient]:
+async def connect(sandbox: Sandbox, credentials: dict[str, str]) -> AsyncIterator[Any]:
     options: dict[str, Any] = {
         "authority": sandbox.login,
         "disable_instance_discovery": True,

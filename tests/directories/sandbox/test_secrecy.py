@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from passlib.hash import sha512_crypt
 
 from directories.sandbox.client import Sandbox
-from directories.sandbox.passwords import PasswordKeeper
+from directories.sandbox.expectations import Expectations
+from directories.sandbox.passwords import PasswordKeeper, StoredPassword
 from directories.sandbox.tokens import Grant
 
 from .conftest import CANARY, GoogleSide, GraphSide, call
@@ -87,10 +91,7 @@ def test_stored_password_hides_itself() -> None:
     assert CANARY not in repr(Grant("t", 1.0))
 
 
-def test_expectation_forgets_the_clear_password_once_it_matched(google: GoogleSide) -> None:
-    from directories.sandbox.expectations import Expectations  # noqa: PLC0415
-    from directories.sandbox.passwords import StoredPassword  # noqa: PLC0415
-
+def test_expectation_forgets_the_clear_password_once_it_matched() -> None:
     keeper = PasswordKeeper()
     expectations = Expectations(keeper)
     expectations.expect("g@example.com", CANARY)
@@ -108,10 +109,6 @@ def vars_of(thing: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "SECRET_KEY_FILE"])
 def test_import_is_refused_in_production(variable: str) -> None:
-    import os  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
     found = subprocess.run(
         [sys.executable, "-c", "import directories.sandbox"],
         env={**os.environ, variable: "x"},

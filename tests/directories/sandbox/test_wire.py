@@ -17,7 +17,7 @@ from .conftest import GoogleSide
 @pytest.fixture
 def wire(google: GoogleSide) -> Iterator[socket.socket]:
     parts = urlsplit(google.sandbox.google)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:  # type: ignore[arg-type]
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
         yield connection
 
 
@@ -49,7 +49,9 @@ def test_chunked_body_in_small_pieces(google: GoogleSide, wire: socket.socket) -
         f"Authorization: Bearer {google.token}\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     ).encode()
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i : i + 5]), body[i : i + 5]) for i in range(0, 27, 5))
+    chunks = b"".join(
+        b"%x\r\n%s\r\n" % (len(body[i : i + 5]), body[i : i + 5]) for i in range(0, 27, 5)
+    )
 
     for byte in request + chunks + b"0\r\n\r\n":
         wire.sendall(bytes([byte]))
