@@ -133,6 +133,7 @@ class SyncJob(models.Model):
                 fields=["claimed_until"], condition=Q(status=Status.SENDING), name="job_sending"
             ),
             models.Index(fields=["binding", "-created_at"], name="job_binding"),
+            models.Index(fields=["-created_at"], name="job_newest"),
         )
 
     STATUS_BADGES: ClassVar = {

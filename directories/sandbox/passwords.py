@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
-from passlib.hash import (  # type: ignore[import-untyped]
+from passlib.hash import (
     des_crypt,
     md5_crypt,
     sha256_crypt,

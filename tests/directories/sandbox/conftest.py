@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -164,6 +165,19 @@ def own_process() -> Iterator[Sandbox]:
 def sandbox(own_process: Sandbox) -> Sandbox:
     own_process.reset()
     return own_process
+
+
+@pytest.fixture
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that resolves a name of the outside."""
+    resolve = socket.getaddrinfo
+
+    def resolve_loopback(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        assert name in ("127.0.0.1", "localhost"), name
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_loopback)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from google.auth.exceptions import RefreshError
 from google.oauth2 import service_account
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
-from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
+from googleapiclient.errors import HttpError
 
 from directories.sandbox.client import Sandbox
 
 from .conftest import SCOPES, GoogleSide
+
+pytestmark = pytest.mark.usefixtures("only_loopback")
 
 
 def build(sandbox: Sandbox, key_file: dict[str, Any], api: str, version: str) -> Any:

@@ -25,6 +25,8 @@ from directories.sandbox.client import Sandbox
 
 from .conftest import CANARY, GRAPH_SCOPE, GraphSide
 
+pytestmark = pytest.mark.usefixtures("only_loopback")
+
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
