@@ -6,8 +6,10 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.shortcuts import resolve_url
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -67,7 +69,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     @sensitive_variables("password")
-    def reauthenticate(self, user: User, password: str) -> bool:  # type: ignore[override]
+    def reauthenticate(self, user: User, password: str) -> bool:
         request = context.request
         if not super().reauthenticate(user, password):
             sign_in.remembered(request)
@@ -76,7 +78,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return True
 
     @sensitive_variables("password")
-    def set_password(self, user: User, password: str) -> None:  # type: ignore[override]
+    def set_password(self, user: User, password: str) -> None:
         """Save a new password and seal it.
 
         It is released at once where the person is signed in, else when the sign-in that follows
@@ -98,7 +100,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return ["accounts.stages.SecondFactorStage", "accounts.stages.ReleaseStage"]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        return self.get_login_redirect_url(request)
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

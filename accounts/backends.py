@@ -23,7 +23,7 @@ class PortalBackend(AuthenticationBackend):
     hashes of other algorithms were imported, each attempt runs each of those once.
     """
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # type: ignore[override]
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         """Return the active person, or None; ``request.refusal`` then says why, for the audit."""
         login = (credentials.get("email") or credentials.get("username") or "").lower()
         password = credentials.get("password")

@@ -39,7 +39,7 @@ class FirstAdministratorForm(forms.ModelForm[User]):
         return cleaned
 
     def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]  fills self.instance
+        super()._post_clean()  # type: ignore[misc]  # fills self.instance; the stubs lack it
         if password := self.cleaned_data.get("password1"):
             try:
                 validate_password(password, self.instance)

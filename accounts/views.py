@@ -29,6 +29,7 @@ def make_first_administrator(request: HttpRequest, token: str) -> HttpResponse:
             if is_first:
                 user = form.save()
         if is_first:
-            return perform_login(request, Login(user=user))
+            response: HttpResponse = perform_login(request, Login(user=user))
+            return response
         return render(request, "accounts/first_administrator_gone.html", status=410)
     return render(request, "accounts/first_administrator.html", {"form": form})

@@ -17,7 +17,7 @@ class LatchkeyAdminSite(UnfoldAdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self.login = secure_admin_login(self._already_in)  # type: ignore[method-assign]
+        self.login = secure_admin_login(self._already_in)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [url for url in super().get_urls() if getattr(url, "name", "") not in LEFT_OUT]

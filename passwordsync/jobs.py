@@ -301,5 +301,5 @@ def retry_now(*, jobs: Iterable[SyncJob], actor: User | None) -> int:
 
 def backoff(attempts: int) -> timedelta:
     """Get the delay before the next attempt: doubling, with full jitter."""
-    longest = min(BACKOFF * 2 ** min(attempts - 1, 16), BACKOFF_AT_MOST)
+    longest: timedelta = min(BACKOFF * 2 ** min(attempts - 1, 16), BACKOFF_AT_MOST)
     return longest * random.uniform(0.1, 1)  # noqa: S311  not a secret
