@@ -38,9 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     @sensitive_variables("credentials")
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
-        kind = (
-            LoginEvent.Kind.CONFIRM if request.user.is_authenticated else LoginEvent.Kind.LOGIN
-        )
+        kind = LoginEvent.Kind.CONFIRM if request.user.is_authenticated else LoginEvent.Kind.LOGIN
         try:
             user = super().authenticate(request, **credentials)
         except ValidationError:
@@ -53,9 +51,7 @@ class AccountAdapter(DefaultAccountAdapter):
             )
             raise
         if not isinstance(user, User):
-            known_user, reason = getattr(
-                request, "refusal", (None, LoginEvent.Reason.UNKNOWN_USER)
-            )
+            known_user, reason = getattr(request, "refusal", (None, LoginEvent.Reason.UNKNOWN_USER))
             sign_in.record(
                 request,
                 user=known_user,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
-from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
+from django.contrib.auth.hashers import (
+    UNUSABLE_PASSWORD_PREFIX,
+    check_password,
+    get_hasher,
+    identify_hasher,
+    make_password,
+)
 from django.core.cache import cache
 from django.http import HttpRequest
 
@@ -38,22 +44,21 @@ class PortalBackend(AuthenticationBackend):
 
 
 def _refusal(user: User | None, *, is_right: bool) -> LoginEvent.Reason:
-    Reason = LoginEvent.Reason
     if user is None:
-        return Reason.UNKNOWN_USER
+        return LoginEvent.Reason.UNKNOWN_USER
     if not user.has_usable_password():
-        return Reason.NO_PASSWORD
+        return LoginEvent.Reason.NO_PASSWORD
     if not is_right:
-        return Reason.WRONG_PASSWORD
-    return {User.State.ACTIVE: Reason.NONE, User.State.STAGED: Reason.STAGED}.get(
-        User.State(user.state), Reason.SUSPENDED
-    )
+        return LoginEvent.Reason.WRONG_PASSWORD
+    if user.state == User.State.STAGED:
+        return LoginEvent.Reason.STAGED
+    return LoginEvent.Reason.NONE if user.is_active else LoginEvent.Reason.SUSPENDED
 
 
 def _verify(user: User | None, password: str) -> bool:
     """Verify a password in the time that every other attempt takes."""
     preferred = get_hasher("default")
-    algorithms = {preferred.algorithm, *legacy_algorithms()}
+    algorithms = {str(preferred.algorithm), *legacy_algorithms()}
     is_right = False
     algorithm = _algorithm(user)
     if user is not None and algorithm:
@@ -65,9 +70,9 @@ def _verify(user: User | None, password: str) -> bool:
             is_right = check_password(password, user.password, setter=None)
             if is_right:
                 user.upgrade_hash(password)
-                algorithms.discard(preferred.algorithm)
-    for algorithm in algorithms:
-        make_password(password, hasher=algorithm)
+                algorithms.discard(str(preferred.algorithm))
+    for other in algorithms:
+        make_password(password, hasher=other)
     return is_right
 
 
@@ -76,7 +81,7 @@ def _algorithm(user: User | None) -> str:
     if user is None or not user.has_usable_password():
         return ""
     try:
-        return identify_hasher(user.password).algorithm
+        return identify_hasher(user.password).algorithm or ""
     except ValueError:
         return ""
 
@@ -88,7 +93,7 @@ def legacy_algorithms() -> frozenset[str]:
         preferred = get_hasher("default").algorithm
         others = (
             User.objects.exclude(password__startswith=f"{preferred}$")
-            .exclude(password__startswith="!")
+            .exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
             .values_list("password", flat=True)
         )
         found = frozenset(password.partition("$")[0] for password in others.iterator())

@@ -18,14 +18,18 @@ from accounts.read_only import ReadOnlyManager
 
 
 class UserManager(BaseUserManager["User"]):
-    def create_user(self, username: str, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_user(
+        self, username: str, email: str, password: str | None = None, **fields: Any
+    ) -> User:
         """Make a user; without a password their password status is pending."""
         user = self.model(username=username, email=email, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_superuser(
+        self, username: str, email: str, password: str | None = None, **fields: Any
+    ) -> User:
         """Make an active administrator."""
         return self.create_user(
             username,
@@ -76,7 +80,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     company = models.CharField(_("company"), max_length=64, blank=True)
     office_location = models.CharField(_("office location"), max_length=128, blank=True)
     manager = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="reports",
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="reports",
         verbose_name=_("manager"),
     )
     work_phone = models.CharField(_("work phone"), max_length=64, blank=True)
@@ -120,8 +128,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
             models.CheckConstraint(
                 name="user_name_is_no_others_email",
-                condition=~models.Q(username__contains="@")
-                | models.Q(username=models.F("email")),
+                condition=~models.Q(username__contains="@") | models.Q(username=models.F("email")),
                 violation_error_message=_(
                     "A user name with an @ has to be the person's own company e-mail."
                 ),
@@ -155,15 +162,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Save; a raw password that was set since the last save makes a new version."""
         self._to_lower_case()
         # Django keeps the raw password here until it is saved; a hash upgrade clears it first.
-        is_new_password = self._password is not None
+        is_new_password = getattr(self, "_password", None) is not None
         if is_new_password:
             self.password_changed_at = timezone.now()
-            self.password_version = (
-                1 if self._state.adding else models.F("password_version") + 1
-            )
+            self.password_version = 1 if self._state.adding else models.F("password_version") + 1
             if (update_fields := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {
-                    *update_fields, "password", "password_version", "password_changed_at"
+                    *update_fields,
+                    "password",
+                    "password_version",
+                    "password_changed_at",
                 }
         super().save(*args, **kwargs)
         if is_new_password and not isinstance(self.password_version, int):
@@ -208,7 +216,11 @@ class LoginEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", _("password was changed meanwhile")
 
     user = models.ForeignKey(
-        User, models.PROTECT, null=True, related_name="login_events", verbose_name=_("user"),
+        User,
+        models.PROTECT,
+        null=True,
+        related_name="login_events",
+        verbose_name=_("user"),
         help_text=_("Empty for an unknown name: what was typed may be a password."),
     )
     at = models.DateTimeField(_("time"), default=timezone.now)

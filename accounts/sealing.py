@@ -108,9 +108,7 @@ def unseal(ring: Ring, sealed: bytes, *, info: bytes) -> bytes:
             f"The key {key_id.hex()} that this was sealed to is not in {ring.private_setting}."
         )
     try:
-        framed = SUITE.decrypt(
-            sealed[1 + KEY_ID_LENGTH :], private_keys[key_id].hpke, info=info
-        )
+        framed = SUITE.decrypt(sealed[1 + KEY_ID_LENGTH :], private_keys[key_id].hpke, info=info)
     except InvalidTag:
         raise AlteredError("The sealed bytes do not belong where they were found.") from None
     length = int.from_bytes(framed[:LENGTH_BYTES], "big")

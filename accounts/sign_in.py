@@ -52,9 +52,7 @@ def hold(request: HttpRequest, *, kind: LoginEvent.Kind, sealed: SealedPassword)
     with transaction.atomic():
         sealed.held_until = timezone.now() + HELD_FOR
         sealed.save()
-        record(
-            request, user=sealed.user, kind=kind, outcome=LoginEvent.Outcome.SECOND_FACTOR
-        )
+        record(request, user=sealed.user, kind=kind, outcome=LoginEvent.Outcome.SECOND_FACTOR)
     return sealed.pk
 
 

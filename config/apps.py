@@ -6,6 +6,10 @@ class ConfigConfig(AppConfig):
     name = "config"
     default = True
 
+    def ready(self) -> None:
+        # Makes it the current app: without this, tasks would go to Celery's default broker.
+        from config import celery  # noqa: F401
+
 
 class AdminConfig(admin.AdminConfig):
     default_site = "config.admin_site.LatchkeyAdminSite"

@@ -15,5 +15,9 @@ class PlainExceptionReporter(ExceptionReporter):
 
     def get_traceback_data(self) -> dict[str, Any]:
         data = super().get_traceback_data()
-        hidden: dict[str, Any] = {"filtered_POST_items": [], "request_FILES_items": [], "request_COOKIES_items": []}
+        hidden: dict[str, Any] = {
+            "filtered_POST_items": [],
+            "request_FILES_items": [],
+            "request_COOKIES_items": [],
+        }
         return {**data, **hidden, "settings": {}, "user_str": "", "request_meta": {}}

@@ -27,11 +27,12 @@ from typing import Any, Final
 from django.contrib.auth.hashers import make_password
 
 from directories.sandbox.client import Sandbox
+from directories.sandbox.steering import Provider
 
 DOMAIN: Final = "example.com"
 GOOGLE: Final = "Google Workspace"
 ENTRA: Final = "Microsoft 365"
-PASSWORD: Final = "Correct-Horse-7-Battery"
+PASSWORD: Final = "Correct-Horse-7-Battery"  # noqa: S105  of made-up people
 """The password of everybody who has one; the company is made up."""
 ADMINISTRATOR: Final = "ada"
 WAIT_SECONDS: Final = 60
@@ -91,6 +92,9 @@ class Result:
     seconds: float | None
 
 
+PROVIDERS: Final[tuple[tuple[str, Provider], ...]] = ((GOOGLE, "google"), (ENTRA, "microsoft"))
+
+
 class QuickstartError(Exception):
     """The quickstart could not do its job; the message says why."""
 
@@ -114,11 +118,7 @@ class Company:
         self.manage = manage
         self.portal_url = f"http://{bind}"
         self.environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if name not in NOT_FOR_IT
-            },
+            **{name: value for name, value in os.environ.items() if name not in NOT_FOR_IT},
             "DATA_DIR": str(data_dir),
             "PORTAL_URL": self.portal_url,
             "GOOGLE_API_ENDPOINT": sandbox.google,
@@ -133,18 +133,33 @@ class Company:
         self._command("migrate", "--verbosity", "0")
         self._command("import_users", str(self._write_people()))
         self._command(
-            "createsuperuser", "--noinput", "--username", ADMINISTRATOR,
-            "--email", f"{ADMINISTRATOR}@{DOMAIN}",
+            "createsuperuser",
+            "--noinput",
+            "--username",
+            ADMINISTRATOR,
+            "--email",
+            f"{ADMINISTRATOR}@{DOMAIN}",
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         )
         self._command(
-            "add_directory", "google_workspace", GOOGLE, "--domain", DOMAIN,
-            "--credentials", str(self._write_secret("google.json", google)),
-            "--admin-email", f"it@{DOMAIN}",
+            "add_directory",
+            "google_workspace",
+            GOOGLE,
+            "--domain",
+            DOMAIN,
+            "--credentials",
+            str(self._write_secret("google.json", google)),
+            "--admin-email",
+            f"it@{DOMAIN}",
         )
         self._command(
-            "add_directory", "microsoft_entra", ENTRA, "--domain", DOMAIN,
-            "--credentials", str(self._write_secret("entra.json", entra)),
+            "add_directory",
+            "microsoft_entra",
+            ENTRA,
+            "--domain",
+            DOMAIN,
+            "--credentials",
+            str(self._write_secret("entra.json", entra)),
         )
         for directory, people in (
             (GOOGLE, [person for person in self.people if person.is_in_google]),
@@ -230,15 +245,14 @@ Stop with Ctrl-C."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             results = [
-                self._result(name, provider, person, logged_in_at)
-                for name, provider in ((GOOGLE, "google"), (ENTRA, "microsoft"))
+                self._result(name, provider, person, logged_in_at) for name, provider in PROVIDERS
             ]
             if all(result.has_password for result in results) or time.monotonic() > deadline:
                 return results
             time.sleep(0.02)
 
     def _result(
-        self, directory: str, provider: str, person: Person, logged_in_at: float
+        self, directory: str, provider: Provider, person: Person, logged_in_at: float
     ) -> Result:
         writes = [
             datetime.fromisoformat(request["at"]).timestamp()
@@ -272,14 +286,29 @@ Stop with Ctrl-C."""
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(
-                ["username", "email", "state", "given_name", "family_name", "display_name",
-                 "job_title", "password_hash"]
+                [
+                    "username",
+                    "email",
+                    "state",
+                    "given_name",
+                    "family_name",
+                    "display_name",
+                    "job_title",
+                    "password_hash",
+                ]
             )
             for person in self.people:
                 writer.writerow(
-                    [person.username, person.email, person.state, person.given_name,
-                     person.family_name, f"{person.given_name} {person.family_name}",
-                     person.job_title, hashed if person.has_password else ""]
+                    [
+                        person.username,
+                        person.email,
+                        person.state,
+                        person.given_name,
+                        person.family_name,
+                        f"{person.given_name} {person.family_name}",
+                        person.job_title,
+                        hashed if person.has_password else "",
+                    ]
                 )
         return path
 
@@ -307,7 +336,7 @@ Stop with Ctrl-C."""
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             if server.poll() is not None:
-                raise QuickstartError("The server stopped; its log is in " f"{self.data_dir}/logs.")
+                raise QuickstartError(f"The server stopped; its log is in {self.data_dir}/logs.")
             try:
                 urllib.request.urlopen(f"{self.portal_url}/", timeout=5).close()  # noqa: S310
             except (urllib.error.URLError, OSError):

@@ -87,7 +87,7 @@ PASSWORD_SEAL_TTL = timedelta(seconds=env.int("PASSWORD_SEAL_TTL", default=3600)
 
 GOOGLE_API_ENDPOINT = env.str("GOOGLE_API_ENDPOINT", default="https://admin.googleapis.com/")
 MICROSOFT_GRAPH_ENDPOINT = env.str(
-    "MICROSOFT_GRAPH_ENDPOINT", default="https://graph.microsoft.com/v1.0"
+    "MICROSOFT_GRAPH_ENDPOINT", default="https://graph.microsoft.com"
 )
 MICROSOFT_LOGIN_ENDPOINT = env.str(
     "MICROSOFT_LOGIN_ENDPOINT", default="https://login.microsoftonline.com"

@@ -21,19 +21,20 @@ urlpatterns = [
     path("second-factor/app/", totp.activate_totp, name="mfa_activate_totp"),
     path("second-factor/app/off/", totp.deactivate_totp, name="mfa_deactivate_totp"),
     path(
-        "second-factor/recovery/", recovery_codes.view_recovery_codes,
+        "second-factor/recovery/",
+        recovery_codes.view_recovery_codes,
         name="mfa_view_recovery_codes",
     ),
     path(
-        "second-factor/recovery/new/", recovery_codes.generate_recovery_codes,
+        "second-factor/recovery/new/",
+        recovery_codes.generate_recovery_codes,
         name="mfa_generate_recovery_codes",
     ),
     path(
-        "second-factor/recovery/file/", recovery_codes.download_recovery_codes,
+        "second-factor/recovery/file/",
+        recovery_codes.download_recovery_codes,
         name="mfa_download_recovery_codes",
     ),
-    path(
-        "first-administrator/<str:token>/", make_first_administrator, name="first-administrator"
-    ),
+    path("first-administrator/<str:token>/", make_first_administrator, name="first-administrator"),
     path("admin/", admin.site.urls),
 ]

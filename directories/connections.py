@@ -38,9 +38,7 @@ def endpoints() -> Endpoints:
 
 def seal_credentials(directory: Directory, credentials: dict[str, Any]) -> bytes:
     """Seal parsed credentials to the directory they belong to; it has to have its id."""
-    return seal(
-        CREDENTIALS, json.dumps(credentials).encode(), info=_credentials_info(directory)
-    )
+    return seal(CREDENTIALS, json.dumps(credentials).encode(), info=_credentials_info(directory))
 
 
 def connector_for(directory: Directory) -> Connector:

@@ -116,21 +116,27 @@ class Binding(models.Model):
     directory = models.ForeignKey(
         Directory, models.PROTECT, related_name="bindings", verbose_name=_("directory")
     )
-    user = models.ForeignKey(
-        User, models.PROTECT, related_name="bindings", verbose_name=_("user")
-    )
+    user = models.ForeignKey(User, models.PROTECT, related_name="bindings", verbose_name=_("user"))
     external_id = models.CharField(
         _("external id"), max_length=128, blank=True, help_text=_("Immutable; found by a worker.")
     )
     external_address = models.CharField(_("external address"), max_length=320, blank=True)
     bound_at = models.DateTimeField(_("bound at"), default=timezone.now)
     bound_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name=_("bound by"),
     )
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name=_("ended by"),
     )
     locate_at = models.DateTimeField(

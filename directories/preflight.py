@@ -77,8 +77,15 @@ def _found(directory: Directory, found: Check) -> None:
     directory.probes = 0
     directory.save(
         update_fields=[
-            "tenant_id", "verified_domains", "federated_domains", "check_warnings",
-            "checked_at", "paused_at", "probe_at", "paused_reason", "probes",
+            "tenant_id",
+            "verified_domains",
+            "federated_domains",
+            "check_warnings",
+            "checked_at",
+            "paused_at",
+            "probe_at",
+            "paused_reason",
+            "probes",
         ]
     )
 
@@ -132,7 +139,11 @@ def locate(binding: Binding) -> bool:
         with transaction.atomic():
             binding.save(
                 update_fields=[
-                    "external_id", "external_address", "locate_at", "problem", "problem_text"
+                    "external_id",
+                    "external_address",
+                    "locate_at",
+                    "problem",
+                    "problem_text",
                 ]
             )
     except IntegrityError:

@@ -52,7 +52,7 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Sent:
-    """What came of a push: the receipt, and the refusal of the attributes, if they were left out."""
+    """What came of a push: the receipt, and the refusal of attributes that were left out."""
 
     receipt: Receipt
     refused: AttributeRejectedError | None = None
@@ -90,9 +90,7 @@ def directories_with_work() -> QuerySet[Directory]:
     abandoned = open_jobs.filter(
         status=Status.SENDING, claimed_until__lt=Now() - jobs.RECOVERY_MARGIN
     )
-    to_locate = Binding.objects.filter(
-        directory=OuterRef("pk"), ended_at=None, locate_at__lte=now
-    )
+    to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
     return Directory.objects.filter(
         Q(check_requested_at__isnull=False)
         | Q(probe_at__lte=now)
@@ -160,9 +158,7 @@ def _locate_next(directory: Directory) -> bool:
     return True
 
 
-def _start(
-    directory: Directory, job: SyncJob, *, claimed_at: float
-) -> dict[Future[Sent], Sending]:
+def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Future[Sent], Sending]:
     """Send a claimed job; where that is not possible its outcome is recorded at once."""
     binding = job.binding
     sending = Sending(job, attributes.to_push(binding.user, pushed=binding.pushed_attributes))
@@ -170,9 +166,7 @@ def _start(
         connector = connector_for(directory)
         if (not binding.external_id or binding.problem) and not preflight.locate(binding):
             with transaction.atomic(durable=True):
-                jobs.finish(
-                    job, Status.BLOCKED, code=binding.problem, error=binding.problem_text
-                )
+                jobs.finish(job, Status.BLOCKED, code=binding.problem, error=binding.problem_text)
             return {}
         if job.is_unclear and _was_applied(connector, job):
             with transaction.atomic(durable=True):
@@ -185,9 +179,7 @@ def _start(
             attributes=sending.attributes,
             attempt_id=job.attempt_id or job.pk,
             password=sealing.open_password(job.sealed_password, user=binding.user),
-            repeat_key=salted_hmac(
-                "passwordsync.repeat", str(job.pk), algorithm="sha256"
-            ).digest(),
+            repeat_key=salted_hmac("passwordsync.repeat", str(job.pk), algorithm="sha256").digest(),
         )
     except sealing.KeyMissingError as error:
         with transaction.atomic(durable=True):
@@ -214,9 +206,9 @@ def _mark_sent(job: SyncJob) -> bool:
         return True
     job.sent_at = timezone.now()
     return bool(
-        SyncJob.objects.filter(
-            pk=job.pk, status=Status.SENDING, claim_id=job.claim_id
-        ).update(sent_at=job.sent_at)
+        SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
+            sent_at=job.sent_at
+        )
     )
 
 

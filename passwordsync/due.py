@@ -96,9 +96,7 @@ def _live() -> QuerySet[Binding]:
 def cancel(jobs: Sequence[SyncJob]) -> None:
     """Close jobs that nobody has claimed, and delete their sealed passwords."""
     sealed = [job.sealed_password_id for job in jobs if job.sealed_password_id]
-    SyncJob.objects.filter(
-        pk__in=[job.pk for job in jobs], status__in=PENDING
-    ).update(
+    SyncJob.objects.filter(pk__in=[job.pk for job in jobs], status__in=PENDING).update(
         status=Status.CANCELLED,
         finished_at=timezone.now(),
         sealed_password=None,

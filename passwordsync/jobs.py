@@ -100,9 +100,7 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
     """
     with transaction.atomic(durable=True):
         candidates = (
-            SyncJob.objects.select_for_update(
-                of=("self",), skip_locked=True
-            )
+            SyncJob.objects.select_for_update(of=("self",), skip_locked=True)
             .filter(
                 status=Status.QUEUED,
                 binding__directory=directory_id,
@@ -125,8 +123,13 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
         SyncJob.objects.bulk_update(
             claimed,
             [
-                "claim_id", "attempt_id", "claimed_until", "status", "attempts",
-                "next_attempt_at", "sent_at",
+                "claim_id",
+                "attempt_id",
+                "claimed_until",
+                "status",
+                "attempts",
+                "next_attempt_at",
+                "sent_at",
             ],
         )
     return claimed
@@ -163,7 +166,9 @@ def give_password_up(job: SyncJob, error: str) -> None:
             back_to_waiting([job], error)
 
 
-def finish(job: SyncJob, status: Status, *, code: str = "", error: str = "", request_id: str = "") -> bool:
+def finish(
+    job: SyncJob, status: Status, *, code: str = "", error: str = "", request_id: str = ""
+) -> bool:
     """End a job in one of the finished statuses; its sealed password goes with it.
 
     A sending job is only ended by the claim it belongs to; False where that was lost.
@@ -224,9 +229,7 @@ def retry(
     if after is not None:
         next_attempt_at = max(timezone.now() + after, next_attempt_at or timezone.now())
     return bool(
-        SyncJob.objects.filter(
-            pk=job.pk, status=Status.SENDING, claim_id=job.claim_id
-        ).update(
+        SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
             status=Status.QUEUED,
             claim_id=None,
             claimed_until=None,

@@ -35,9 +35,7 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
-FINISHED = (
-    Status.SUCCEEDED, Status.REFUSED, Status.BLOCKED, Status.SUPERSEDED, Status.CANCELLED
-)
+FINISHED = (Status.SUCCEEDED, Status.REFUSED, Status.BLOCKED, Status.SUPERSEDED, Status.CANCELLED)
 PENDING = (Status.WAITING, Status.QUEUED)
 """Not claimed; at most one for a binding."""
 OPEN = (*PENDING, Status.SENDING)
@@ -80,7 +78,9 @@ class SyncJob(models.Model):
     error_code = models.CharField(_("error code"), max_length=24, blank=True)
     error = models.TextField(_("error"), blank=True)
     attempt_id = models.UUIDField(
-        _("attempt id"), null=True, help_text=_("Of the last attempt; Microsoft's client-request-id.")
+        _("attempt id"),
+        null=True,
+        help_text=_("Of the last attempt; Microsoft's client-request-id."),
     )
     request_id = models.CharField(_("request id"), max_length=128, blank=True)
     claim_id = models.UUIDField(null=True, editable=False)
@@ -105,8 +105,7 @@ class SyncJob(models.Model):
             ),
             models.CheckConstraint(
                 name="job_sealed_password_in_flight",
-                condition=Q(sealed_password=None)
-                | Q(status__in=(Status.QUEUED, Status.SENDING)),
+                condition=Q(sealed_password=None) | Q(status__in=(Status.QUEUED, Status.SENDING)),
             ),
             models.CheckConstraint(
                 name="job_claimed_while_sending",

@@ -54,9 +54,17 @@ def succeeded(
     binding.problem, binding.problem_text, binding.asked_at = Binding.Problem.NONE, "", None
     binding.save(
         update_fields=[
-            "pushed_attributes", "refused_attributes", "attribute_problem", "taken_over_at",
-            "pushed_at", "pushed_password_version", "refused_password_version", "refusal_text",
-            "problem", "problem_text", "asked_at",
+            "pushed_attributes",
+            "refused_attributes",
+            "attribute_problem",
+            "taken_over_at",
+            "pushed_at",
+            "pushed_password_version",
+            "refused_password_version",
+            "refusal_text",
+            "problem",
+            "problem_text",
+            "asked_at",
         ]
     )
     if binding.directory.refusals_in_row:

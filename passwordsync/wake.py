@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
+from typing import Final
 
+from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
+
+DRAIN: Final = "passwordsync.tasks.drain_directory"
+"""The task's name; its module imports the drain, which wakes."""
 
 
 def wake(directory_ids: Iterable[int]) -> None:
@@ -22,11 +27,9 @@ def wake(directory_ids: Iterable[int]) -> None:
 
 
 def _send(directory_ids: list[int]) -> None:
-    from passwordsync.tasks import drain_directory  # the task's module imports this one
-
     for directory_id in directory_ids:
         try:
-            drain_directory.apply_async(kwargs={"directory_id": directory_id}, retry=False)
+            current_app.send_task(DRAIN, kwargs={"directory_id": directory_id}, retry=False)
         except OperationalError as error:
             logger.warning("The broker cannot be reached, beat will find the work: %s", error)
             return

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,10 @@ from directories import bindings, connections
 from directories.models import Binding, Directory
 from directories.registration import add_directory
 from directories.sandbox.client import Sandbox
+from directories.sandbox.steering import Provider
+from passwordsync import wake
 from passwordsync.drain import drain
+from passwordsync.tasks import drain_directory
 from tests.factories import PASSWORD, UserFactory
 
 
@@ -30,14 +34,13 @@ def _clean_slate() -> None:
 @pytest.fixture(autouse=True)
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record which directories were woken, instead of sending to a broker nobody reads."""
-    from passwordsync import tasks
-
     directory_ids: list[int] = []
-    monkeypatch.setattr(
-        tasks.drain_directory,
-        "apply_async",
-        lambda *, kwargs, **_: directory_ids.append(kwargs["directory_id"]),
-    )
+
+    def send_task(name: str, *, kwargs: dict[str, int], retry: bool) -> None:
+        assert (name, retry) == (drain_directory.name, False)
+        directory_ids.append(kwargs["directory_id"])
+
+    monkeypatch.setattr(wake, "current_app", SimpleNamespace(send_task=send_task))
     return directory_ids
 
 
@@ -92,10 +95,10 @@ class Company:
             drain(directory.pk)
 
     def opens(self, directory: Directory, password: str = PASSWORD) -> bool:
-        provider = "google" if directory == self.google else "microsoft"
+        provider: Provider = "google" if directory == self.google else "microsoft"
         return self.sandbox.opens(provider, self.grace.email, password)
 
-    def writes(self, provider: str) -> list[dict[str, Any]]:
+    def writes(self, provider: Provider) -> list[dict[str, Any]]:
         """The password writes that reached a provider, refused ones too."""
         return [
             request

@@ -56,7 +56,7 @@ class DirectoryFactory(DjangoModelFactory[Directory]):
     credentials = b""
     credentials_changed_at = factory.LazyFunction(timezone.now)
     tenant_id = "C0example"
-    verified_domains = ["example.com"]
+    verified_domains = factory.LazyFunction(lambda: ["example.com"])
     checked_at = factory.LazyFunction(timezone.now)
 
     class Params:
@@ -91,7 +91,9 @@ class BindingFactory(DjangoModelFactory[Binding]):
             pushed_at=factory.LazyFunction(timezone.now),
             pushed_password_version=factory.SelfAttribute("user.password_version"),
             pushed_attributes={
-                "given_name": "Grace", "family_name": "Okafor", "display_name": "Grace Okafor"
+                "given_name": "Grace",
+                "family_name": "Okafor",
+                "display_name": "Grace Okafor",
             },
         )
 

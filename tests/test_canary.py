@@ -2,8 +2,8 @@
 
 import logging
 import sys
-import urllib.request
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -43,11 +43,10 @@ def log(tmp_path):
 @pytest.fixture
 def messages(monkeypatch):
     """What would have gone to the broker."""
-    from passwordsync import tasks
-
     sent = []
     monkeypatch.setattr(
-        tasks.drain_directory, "apply_async", lambda *a, **k: sent.append(repr((a, k)))
+        "passwordsync.wake.current_app.send_task",
+        lambda *args, **kwargs: sent.append(repr((args, kwargs))),
     )
     return sent
 
@@ -74,7 +73,7 @@ def test_the_canary_stands_nowhere(client, company, log, messages):
     company.drain()
     pages = []
 
-    def post(name, **data):
+    def post(name: str, **data: str):
         answer = client.post(reverse(name), data, follow=True)
         pages.append(answer.content.decode())
         return answer
@@ -91,7 +90,9 @@ def test_the_canary_stands_nowhere(client, company, log, messages):
     post("account_reauthenticate", password=CANARY)
     post(
         "account_change_password",
-        oldpassword=CANARY, password1=NEW_CANARY, password2=NEW_CANARY,
+        oldpassword=CANARY,
+        password1=NEW_CANARY,
+        password2=NEW_CANARY,
     )
     post("account_change_password", oldpassword=CANARY, password1=NEW_CANARY, password2="other")
     company.drain()
@@ -108,7 +109,7 @@ def test_the_canary_stands_nowhere(client, company, log, messages):
         "mails": str([(one.subject, one.body, one.alternatives) for one in mail.outbox]),
         "broker": "".join(messages),
         "sandbox requests": str(company.sandbox.requests()),
-        "sandbox page": urllib.request.urlopen(company.sandbox.control).read().decode(),
+        "sandbox page": urlopen(company.sandbox.control).read().decode(),
     }
     assert company.opens(company.entra, CANARY) or company.opens(company.entra, NEW_CANARY)
     assert len(pages) >= 5

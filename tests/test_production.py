@@ -18,7 +18,14 @@ from accounts.key_pairs import PrivateKey
 from config.management.commands.quickstart import free_port
 from config.quickstart import COMPANY, Company
 from directories.sandbox.client import Sandbox
-from tests.services import POSTGRESQL, RABBITMQ, REDIS, needs_postgresql, needs_rabbitmq, needs_redis
+from tests.services import (
+    POSTGRESQL,
+    RABBITMQ,
+    REDIS,
+    needs_postgresql,
+    needs_rabbitmq,
+    needs_redis,
+)
 
 DATABASE = "latchkey_production_test"
 
@@ -42,9 +49,7 @@ class Production(Company):
             "CELERY_BROKER_URL": broker,
             **{f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
         }
-        self.private_keys = {
-            f"{ring}_PRIVATE_KEYS": pair.to_text() for ring, pair in pairs.items()
-        }
+        self.private_keys = {f"{ring}_PRIVATE_KEYS": pair.to_text() for ring, pair in pairs.items()}
 
     @contextmanager
     def serving(self) -> Iterator[Any]:
@@ -58,7 +63,8 @@ class Production(Company):
             )
             directories = {**self.environment, **self.private_keys}
             for name, queue, environment in (
-                ("d", "directories", directories), ("m", "default", self.environment),
+                ("d", "directories", directories),
+                ("m", "default", self.environment),
             ):
                 stack.enter_context(
                     self._process([*worker, "-Q", queue, "-n", f"{name}@%h"], environment)
@@ -124,11 +130,46 @@ def test_the_engines_tests_pass_on_postgresql_and_redis():
     }
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--create-db", "tests/passwordsync", "tests/accounts"],
-        env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--create-db",
+            "tests/passwordsync",
+            "tests/accounts",
+        ],
+        env=environment,
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
+    """Not to Celery's default one, where nobody listens and beat would hide it."""
+    environment = {
+        "SECRET_KEY": "x" * 60,
+        "PORTAL_URL": "https://portal.example.com",
+        "DATABASE_URL": "sqlite://:memory:",
+        "CELERY_BROKER_URL": "memory://configured",
+        "DATA_DIR": str(tmp_path),
+    }
+    program = "import config.wsgi, celery; print(celery.current_app.conf.broker_url)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == "memory://configured", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -146,7 +187,11 @@ def test_production_refuses_to_start_without_its_settings(missing, tmp_path):
 
     done = subprocess.run(
         [sys.executable, "-c", "import config.wsgi"],
-        env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
+        env=environment,
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode != 0

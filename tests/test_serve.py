@@ -28,16 +28,15 @@ def serving(data_dir, **environment):
         text=True,
     )
     try:
-        process.address = process.stdout.readline().split()[-1]
-        yield process
+        yield process, process.stdout.readline().split()[-1]
     finally:
         process.kill()
         process.communicate()
 
 
 def test_serve_answers_and_stops_within_five_seconds(tmp_path):
-    with serving(tmp_path) as server:
-        page = urllib.request.urlopen(server.address)
+    with serving(tmp_path) as (server, address):
+        page = urllib.request.urlopen(address)
         assert "/login/" in page.url
         link = server.stdout.readline()
         assert "/first-administrator/" in link
@@ -67,12 +66,18 @@ def test_a_production_installation_is_not_served_in_one_process(tmp_path, comman
     done = subprocess.run(
         [*MANAGE, command],
         env={
-            "PATH": os.environ["PATH"], "SECRET_KEY": "x" * 60, "DATA_DIR": str(tmp_path),
-            "PORTAL_URL": "https://portal.example.com", "DATABASE_URL": "sqlite://:memory:",
-            "CELERY_BROKER_URL": "memory://", "CREDENTIALS_PUBLIC_KEY": "", 
+            "PATH": os.environ["PATH"],
+            "SECRET_KEY": "x" * 60,
+            "DATA_DIR": str(tmp_path),
+            "PORTAL_URL": "https://portal.example.com",
+            "DATABASE_URL": "sqlite://:memory:",
+            "CELERY_BROKER_URL": "memory://",
+            "CREDENTIALS_PUBLIC_KEY": "",
             "PASSWORDS_PUBLIC_KEY": "",
         },
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 1

@@ -83,7 +83,7 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="google")
 
 
-class _TokenTransport(google_auth_httplib2.Request):  # type: ignore[misc]
+class _TokenTransport(google_auth_httplib2.Request):
     """Stops google-auth at the first refusal, which it would otherwise repeat and then hide."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -93,11 +93,11 @@ class _OnceConnection:
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 
-class _HttpConnection(_OnceConnection, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+class _HttpConnection(_OnceConnection, httplib2.HTTPConnectionWithTimeout):
     pass
 
 
-class _HttpsConnection(_OnceConnection, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+class _HttpsConnection(_OnceConnection, httplib2.HTTPSConnectionWithTimeout):
     def __init__(
         self,
         host: str,
@@ -116,7 +116,7 @@ class _HttpsConnection(_OnceConnection, httplib2.HTTPSConnectionWithTimeout):  #
         self.proxy_info = proxy_info("https") if callable(proxy_info) else proxy_info
 
 
-class Http(httplib2.Http):  # type: ignore[misc]
+class Http(httplib2.Http):
     """An httplib2.Http that never follows, never sends twice and never uses a stale connection."""
 
     def __init__(self, ca_bundle: str | None) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from directories.connectors.answers import Answer
     from directories.connectors.google_client import GoogleClient, Services
 
-GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  an address
 HASH_ROUNDS = 10_000
 # The most that Google takes in a crypt prefix. Source: discovery document directory_v1 20261104.
 MIN_PASSWORD, MAX_PASSWORD = 8, 100
@@ -258,8 +258,10 @@ class GoogleWorkspaceConnector:
             )
         except (AccountError, PermissionDeniedError):
             return (
-                "The admin account may not read the audit log, so passwords changed elsewhere go "
-                "unnoticed: give its role the privilege Reports.",
+                (
+                    "The admin account may not read the audit log, so passwords changed elsewhere "
+                    "go unnoticed: give its role the privilege Reports."
+                ),
             )
         return ()
 

@@ -167,7 +167,7 @@ class GraphClient:
     """Runs requests to one tenant."""
 
     def __init__(self, connection: Connection, endpoints: Endpoints) -> None:
-        self._base_url = f"{endpoints.microsoft_graph.rstrip('/')}/v1.0"
+        self._base_url = f"{endpoints.microsoft_graph.rstrip('/').removesuffix('/v1.0')}/v1.0"
         self._ca_bundle = endpoints.ca_bundle
         self._token = _Token(connection, endpoints)
         self._http: httpx.AsyncClient | None = None

@@ -49,7 +49,7 @@ CERTIFICATE_WARNING = timedelta(days=30)
 # A certificate that ends sooner is mentioned at each check.
 
 
-def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:  # noqa: ARG001 - as its twin
+def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
     """Read an application's credentials, JSON; keeps only the fields that are needed.
 
     They are ``tenant_id``, ``client_id`` and either ``client_secret`` or ``certificate``, the

@@ -58,7 +58,7 @@ _TOKEN_ADVICE = {
     "500011": "the tenant does not know Microsoft Graph: check the national cloud",
     "50034": "the tenant does not know the application: check client id and tenant id",
 }
-# Source: learn.microsoft.com/entra/identity-platform/reference-error-codes
+# Source: Microsoft, Entra authentication error codes (reference-error-codes), 2026-11.
 _TEMPORARY_TOKEN_CODES = {"50196", "90033", "90055", "90090"}
 # Loop detected, transient error, tenant throttled, Graph transient.
 

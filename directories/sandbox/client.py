@@ -97,7 +97,7 @@ class Sandbox(SandboxControl):
             part for part in (str(root), environment.get("PYTHONPATH", "")) if part
         )
         with self.error_log.open("wb") as errors:
-            process = self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            process = self._process = subprocess.Popen(
                 command,
                 cwd=root,
                 env=environment,

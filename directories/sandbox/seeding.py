@@ -204,7 +204,7 @@ def add_entra_tenant(
 
 
 def change_entra_tenant(tenant: EntraTenant, **settings: Any) -> None:
-    """Change settings: display_name, permissions, app_can_write_passwords, is_secret_expired …"""
+    """Change settings; those that are not known raise."""
     known = {
         *("app_can_write_passwords", "delta_tracks_password", "display_name"),
         *("federated_domains", "is_secret_expired", "permissions"),

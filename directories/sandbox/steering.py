@@ -120,8 +120,11 @@ class SandboxControl:
         self._call("change_tenant", provider="google", tenant_id=customer_id, **settings)
 
     def change_entra_tenant(self, tenant_id: str, **settings: Any) -> None:
-        """Change ``permissions``, ``app_can_write_passwords``, ``is_secret_expired``,
-        ``federated_domains``, ``display_name`` or ``delta_tracks_password``, at once."""
+        """Change settings of a tenant, at once.
+
+        They are ``permissions``, ``app_can_write_passwords``, ``is_secret_expired``,
+        ``federated_domains``, ``display_name`` and ``delta_tracks_password``.
+        """
         self._call("change_tenant", provider="microsoft", tenant_id=tenant_id, **settings)
 
     def tenants(self) -> list[dict[str, Any]]:
@@ -207,8 +210,11 @@ class SandboxControl:
         )
 
     def change_account(self, provider: Provider, key: str, **changes: Any) -> None:
-        """Change ``suspended`` or ``attributes``; Google: ``is_admin``, ``is_delegated_admin``;
-        Entra: ``synced``, ``roles``, ``role_assignable_groups``, ``groups``."""
+        """Change facts of an account.
+
+        They are ``suspended`` and ``attributes``; Google: ``is_admin``, ``is_delegated_admin``;
+        Entra: ``synced``, ``roles``, ``role_assignable_groups``, ``groups``.
+        """
         self._call("change_account", provider=provider, key=key, **changes)
 
     def remove_account(self, provider: Provider, key: str) -> None:

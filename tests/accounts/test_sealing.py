@@ -161,7 +161,11 @@ except KeyMissingError:
 
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment, capture_output=True, text=True, cwd=settings.BASE_DIR, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=settings.BASE_DIR,
+        check=False,
     )
 
     assert done.stdout.strip() == "cannot open True", done.stderr
@@ -175,7 +179,13 @@ def test_a_malformed_key_is_named_as_such(text):
 
 @pytest.mark.parametrize(
     ("password", "fits"),
-    [("p" * 256, True), ("p" * 257, False), ("🔑" * 127, True), ("🔑" * 128, False), ("a\nb", False)],
+    [
+        ("p" * 256, True),
+        ("p" * 257, False),
+        ("🔑" * 127, True),
+        ("🔑" * 128, False),
+        ("a\nb", False),
+    ],
 )
 def test_only_what_fits_is_sealable(password, fits):
     assert sealing.is_sealable(password) is fits

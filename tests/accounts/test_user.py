@@ -1,3 +1,5 @@
+from io import StringIO
+
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError
@@ -49,7 +51,7 @@ def test_the_changepassword_command_makes_a_new_version(monkeypatch):
     user = UserFactory(password_version=3)
     monkeypatch.setattr("getpass.getpass", lambda *_args, **_kwargs: "a-Whole-New-1-here")
 
-    call_command("changepassword", user.username, verbosity=0, stdout=open("/dev/null", "w"))
+    call_command("changepassword", user.username, stdout=StringIO())
 
     assert User.objects.get(pk=user.pk).password_version == 4
 

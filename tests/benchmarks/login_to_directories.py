@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import sys
@@ -15,6 +16,9 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Self
+
+from directories.sandbox.client import Sandbox
 
 GOAL_MS = 300
 
@@ -38,9 +42,10 @@ def main() -> int:
 
 def measure(people_count: int, folder: Path) -> int:
     """Log people in one after the other and print the table."""
+    from django.conf import settings
+
     from config.management.commands.quickstart import free_port
     from config.quickstart import Person, company
-    from django.conf import settings
 
     people = [Person(f"person{n}", "Grace", f"Number {n}", "Tester") for n in range(people_count)]
     taken, bare = [], []
@@ -81,14 +86,12 @@ def p95(figures: list[float]) -> float:
 class Baseline:
     """The two pushes of one login, with connections kept, and nothing around them."""
 
-    def __init__(self, sandbox: object) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
-    def __enter__(self) -> Baseline:
+    def __enter__(self) -> Self:
         from directories.connectors import CONNECTORS
         from directories.connectors.base import Connection, Endpoints
-
-        import json
 
         sandbox = self.sandbox
         endpoints = Endpoints(
@@ -108,7 +111,8 @@ class Baseline:
             sandbox.add_entra_user("a@baseline.example"),
         )
         for kind, credentials, external_id in (
-            ("google_workspace", google, ids[0]), ("microsoft_entra", entra, ids[1]),
+            ("google_workspace", google, ids[0]),
+            ("microsoft_entra", entra, ids[1]),
         ):
             parsed = CONNECTORS[kind].parse_credentials(json.dumps(credentials), endpoints)
             connector = CONNECTORS[kind].connect(

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def broken(company, credentials):
     """Replace the tenant's credentials and let a worker look."""
-    replace_credentials(
-        directory=company.entra, credentials=json.dumps(credentials), actor=None
-    )
+    replace_credentials(directory=company.entra, credentials=json.dumps(credentials), actor=None)
     drain(company.entra.pk)
     company.entra.refresh_from_db()
     return company.entra
@@ -29,7 +27,16 @@ def broken(company, credentials):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "not json", "[]", "{}", '{"tenant_id": "x"}', '{"type": "authorized_user"}', "\x00", "{" * 9000],
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        '{"tenant_id": "x"}',
+        '{"type": "authorized_user"}',
+        "\x00",
+        "{" * 9000,
+    ],
 )
 @pytest.mark.parametrize("kind", Directory.Kind.values)
 def test_a_bad_credentials_file_is_refused_with_a_sentence(kind, text):
@@ -53,9 +60,7 @@ def test_credentials_of_another_tenant_are_refused_and_nothing_stored_is_lost(co
     other = company.sandbox.add_entra_tenant(domains=("other.example",))
 
     with pytest.raises(ValidationError, match="another tenant"):
-        replace_credentials(
-            directory=company.entra, credentials=json.dumps(other), actor=None
-        )
+        replace_credentials(directory=company.entra, credentials=json.dumps(other), actor=None)
 
     assert bytes(Directory.objects.get(pk=company.entra.pk).credentials) == before
 
@@ -128,7 +133,9 @@ def test_a_domain_of_somebody_else_is_refused(company, sandbox: Sandbox):
         domains=("mine.example",), admin_email="it@mine.example"
     )
     directory = Directory(
-        kind="google_workspace", name="Theirs", domain="theirs.example",
+        kind="google_workspace",
+        name="Theirs",
+        domain="theirs.example",
         admin_email="it@mine.example",
     )
     add_directory(directory=directory, credentials=json.dumps(credentials), actor=None)

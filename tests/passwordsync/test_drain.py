@@ -56,7 +56,8 @@ def test_a_warm_login_makes_one_request_for_each_directory_and_no_token_request(
 
     requests = company.sandbox.requests()
     assert sorted((one["provider"], one["method"]) for one in requests) == [
-        ("google", "PUT"), ("microsoft", "PATCH"),
+        ("google", "PUT"),
+        ("microsoft", "PATCH"),
     ]
 
 
@@ -105,7 +106,8 @@ def test_names_arrive_with_the_password(client, company):
 
     account = company.sandbox.account(company.grace.email, "microsoft")
     assert (account["attributes"]["givenName"], account["attributes"]["surname"]) == (
-        "Grace", "Okafor",
+        "Grace",
+        "Okafor",
     )
 
 
@@ -169,9 +171,7 @@ def test_an_entra_push_that_was_not_applied_is_sent_again(client, company):
 
 
 @pytest.mark.parametrize(("status", "action"), [(504, None), (None, "reset")])
-def test_a_google_push_that_is_unclear_repeats_the_very_same_hash(
-    client, company, status, action
-):
+def test_a_google_push_that_is_unclear_repeats_the_very_same_hash(client, company, status, action):
     company.bind(company.google)
     company.drain()
     company.sandbox.fault(
@@ -428,7 +428,9 @@ def test_two_drains_at_once_send_once(client, company):
     assert len(company.writes("google")) == len(company.writes("microsoft")) == 1
 
 
-def test_the_second_look_wakes_a_directory_whose_work_came_late(client, company, monkeypatch, woken):
+def test_the_second_look_wakes_a_directory_whose_work_came_late(
+    client, company, monkeypatch, woken
+):
     company.bind(company.google)
     company.drain()
     work = drain_module._work

@@ -50,7 +50,7 @@ def test_bind_mail_tells_what_to_do(settings: Settings) -> None:
     assert sent.subject == "You were added to R&D <Labs>"
     assert "https://portal.example.com/" in sent.body
     assert "R&D <Labs> (Google Workspace)" in sent.body
-    assert "R&amp;D &lt;Labs&gt;" in sent.alternatives[0].content
+    assert "R&amp;D &lt;Labs&gt;" in str(sent.alternatives[0])
 
 
 def test_bind_queues_one_mail_and_wakes_the_sender(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-
 if TYPE_CHECKING:
     from config.quickstart import Company
 

@@ -119,7 +119,7 @@ def test_nothing_keeps_the_password_after_a_push(
         "lost": hang_up,
     }
     scripted.answers.append(acts[answer])
-    password = "-".join(["Canary", "unique", kind, answer, "9"])
+    password = f"Canary-unique-{kind}-{answer}-9"
 
     with suppress(ConnectorError):
         run(connector.push(make_push(password=password)))

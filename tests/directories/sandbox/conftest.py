@@ -85,8 +85,8 @@ def make_assertion(key_file: dict[str, Any], **changes: Any) -> str:
         "exp": now + 3600,
     }
     claims.update(changes)
-    signer = crypt.RSASigner.from_service_account_info(key_file)  # type: ignore[no-untyped-call]
-    return bytes(jwt.encode(signer, claims)).decode()  # type: ignore[no-untyped-call]
+    signer = crypt.RSASigner.from_service_account_info(key_file)
+    return bytes(jwt.encode(signer, claims)).decode()
 
 
 def google_token(sandbox: Sandbox, assertion: str) -> Answer:

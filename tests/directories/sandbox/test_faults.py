@@ -56,9 +56,12 @@ def test_reset_is_logged_without_a_status(graph: GraphSide) -> None:
 def test_truncated_204_breaks_off_in_the_head(graph: GraphSide) -> None:
     graph.sandbox.fault(provider="microsoft", action="truncate", when="after")
 
-    with pytest.raises((http.client.HTTPException, AssertionError)):
-        answer = graph.set_password(CANARY)
-        assert "client-request-id" in answer.headers
+    try:
+        names = set(graph.set_password(CANARY).headers)
+    except http.client.HTTPException:
+        names = set()
+
+    assert "client-request-id" not in names
 
 
 def test_fault_counts_skips_and_ends(google: GoogleSide) -> None:

@@ -23,7 +23,7 @@ def build(sandbox: Sandbox, key_file: dict[str, Any], api: str, version: str) ->
     document = json.loads(get_static_doc(api, version))
     document["rootUrl"] = sandbox.google
     document.pop("mtlsRootUrl", None)
-    credentials: Any = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+    credentials: Any = service_account.Credentials.from_service_account_info(
         key_file, scopes=SCOPES.split(), subject="admin@example.com"
     )
     return build_from_document(document, credentials=credentials)
