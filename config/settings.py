@@ -388,6 +388,8 @@ LOGGING = {
         "googleapiclient": {"level": "ERROR"},
         "azure": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
+        # A line for each request of a busy morning.
+        "waitress.queue": {"level": "ERROR"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
     },
