@@ -63,14 +63,11 @@ def _verify(user: User | None, password: str) -> bool:
     algorithm = _algorithm(user)
     if user is not None and algorithm:
         algorithms.discard(algorithm)
-        if algorithm == preferred.algorithm:
-            is_right = user.check_password(password)
-        else:
-            # Verify first, upgrade afterwards: the upgrade is the one Argon2 of this attempt.
-            is_right = check_password(password, user.password, setter=None)
-            if is_right:
-                user.upgrade_hash(password)
-                algorithms.discard(str(preferred.algorithm))
+        is_right = check_password(password, user.password)
+        if is_right and (algorithm != preferred.algorithm or preferred.must_update(user.password)):
+            # The upgrade is the one hash of the preferred kind that this attempt costs.
+            user.upgrade_hash(password)
+            algorithms.discard(str(preferred.algorithm))
     for other in algorithms:
         make_password(password, hasher=other)
     return is_right

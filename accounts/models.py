@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -173,9 +173,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                     "password_version",
                     "password_changed_at",
                 }
-        super().save(*args, **kwargs)
-        if is_new_password and not isinstance(self.password_version, int):
-            self.refresh_from_db(fields=["password_version"])
+        # The version that is read back has to be the one of this very hash.
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new_password and not isinstance(self.password_version, int):
+                self.refresh_from_db(fields=["password_version"])
 
     def upgrade_hash(self, password: str) -> None:
         """Keep the same password as a hash of the preferred kind; it is no new version."""

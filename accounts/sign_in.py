@@ -84,7 +84,7 @@ def release(
     """
     with transaction.atomic():
         current = (
-            User.objects.select_for_update()
+            User.objects.select_for_update(no_key=True)
             .values_list("password_version", flat=True)
             .get(pk=user.pk)
         )

@@ -160,6 +160,7 @@ if not DATABASES["default"]:
     raise required("DATABASE_URL")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
         # A writer waits for its turn from its first statement, instead of failing at its second.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -168,7 +169,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         ),
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
+    }
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -190,9 +194,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"polling_interval": 0.02}
     if CELERY_BROKER_URL.startswith("memory:")
-    else {"socket_timeout": 1, "socket_connect_timeout": 1}
+    # A broker that is down costs a login one attempt, not several.
+    else {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0}
     if CELERY_BROKER_URL.startswith(("redis:", "rediss:"))
-    else {}
+    else {"max_retries": 0}
 )
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
@@ -10,6 +11,8 @@ from django.utils import timezone
 from accounts.models import User
 from directories.models import Binding, Directory
 from directories.signals import bindings_created, bindings_ended, directory_wants_worker
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 """People bound in one transaction."""
@@ -31,7 +34,7 @@ def bind(*, directory: Directory, users: Iterable[User], actor: User | None) -> 
 def _bind_batch(directory: Directory, users: Sequence[User], actor: User | None) -> list[Binding]:
     with transaction.atomic():
         # One binder at a time for a directory: two would both find a person unbound.
-        Directory.objects.select_for_update().get(pk=directory.pk)
+        Directory.objects.select_for_update(no_key=True).get(pk=directory.pk)
         already = set(
             Binding.objects.filter(directory=directory, user__in=users, ended_at=None).values_list(
                 "user_id", flat=True
@@ -53,9 +56,10 @@ def unbind(*, bindings: Iterable[Binding], actor: User | None) -> int:
     ids = [binding.pk for binding in bindings]
     with transaction.atomic():
         live = list(
-            Binding.objects.select_for_update(of=("self",))
+            Binding.objects.select_for_update(of=("self",), no_key=True)
             .select_related("user", "directory")
             .filter(pk__in=ids, ended_at=None)
+            .order_by("pk")
         )
         now = timezone.now()
         Binding.objects.filter(pk__in=[binding.pk for binding in live]).update(
@@ -70,7 +74,6 @@ def unbind(*, bindings: Iterable[Binding], actor: User | None) -> int:
 
 def locate_again(*, bindings: Iterable[Binding], actor: User | None) -> int:
     """Have a worker look for the accounts again; returns how many were live."""
-    del actor
     ids = [binding.pk for binding in bindings]
     with transaction.atomic():
         live = Binding.objects.filter(pk__in=ids, ended_at=None)
@@ -78,4 +81,5 @@ def locate_again(*, bindings: Iterable[Binding], actor: User | None) -> int:
         count = live.update(locate_at=timezone.now())
         for directory_id in directory_ids:
             directory_wants_worker.send(sender=Binding, directory_id=directory_id)
+    logger.info("directories.binding.locate: %d by %s", count, actor and actor.pk)
     return count

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from accounts.sealing import CREDENTIALS, bind, seal, unseal
+from accounts.sealing import CREDENTIALS, SealingError, bind, seal, unseal
 from directories.connectors import CONNECTORS
 from directories.connectors.base import DEADLINE_SECONDS, Connection, Connector, Endpoints
+from directories.connectors.errors import DirectoryRefusedError
 from directories.models import Directory
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def seal_credentials(directory: Directory, credentials: dict[str, Any]) -> bytes
 def connector_for(directory: Directory) -> Connector:
     """Get the connector of a directory, made anew when the row has changed.
 
-    Raises accounts.sealing.SealingError where this process cannot open the credentials.
+    Raises DirectoryRefusedError where this process cannot open the credentials.
     """
     identity = (
         bytes(directory.credentials),
@@ -60,17 +61,21 @@ def connector_for(directory: Directory) -> Connector:
     with _lock:
         known, connector = _open.get(directory.pk, (None, None))
         if connector is None or known != identity:
+            made = _make(directory)
             if connector is not None:
-                submit(connector.close())
-            connector = _make(directory)
+                submit(_close_later(connector))
+            connector = made
             _open[directory.pk] = (identity, connector)
         return connector
 
 
 def _make(directory: Directory) -> Connector:
-    credentials = json.loads(
-        unseal(CREDENTIALS, bytes(directory.credentials), info=_credentials_info(directory))
-    )
+    try:
+        credentials = json.loads(
+            unseal(CREDENTIALS, bytes(directory.credentials), info=_credentials_info(directory))
+        )
+    except SealingError as error:
+        raise DirectoryRefusedError(f"The credentials cannot be opened here. {error}") from None
     connection = Connection(
         domain=directory.domain,
         credentials=credentials,
@@ -83,12 +88,10 @@ def _make(directory: Directory) -> Connector:
     return CONNECTORS[directory.kind].connect(connection, endpoints())
 
 
-def close_all() -> None:
-    """Close every connector; the next one asked for is made anew."""
-    with _lock:
-        for _identity, connector in _open.values():
-            submit(connector.close()).result(timeout=DEADLINE_SECONDS)
-        _open.clear()
+async def _close_later(connector: Connector) -> None:
+    """Close a connector once the pushes that use it are over."""
+    await asyncio.sleep(2 * DEADLINE_SECONDS)
+    await connector.close()
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -13,9 +13,8 @@ from typing import Final, TypeVar
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.sealing import SealingError
 from directories.connections import connector_for, submit
-from directories.connectors.base import DEADLINE_SECONDS, Account, Check
+from directories.connectors.base import Account, Check
 from directories.connectors.errors import (
     AccountError,
     ConnectorError,
@@ -28,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-VERB_DEADLINE: Final = 5 * DEADLINE_SECONDS
-"""Seconds after which a check or a look-up, several requests each, is given up."""
+VERB_DEADLINE: Final = 45
+"""Seconds after which a check or a look-up is given up; shorter than the lease."""
 PROBE_AFTER: Final = timedelta(seconds=30)
 """The first probe of a paused directory; each that fails doubles the next one's delay …"""
 PROBE_AT_MOST: Final = timedelta(minutes=10)
@@ -43,9 +42,6 @@ def check(directory: Directory) -> bool:
     requested_at = directory.check_requested_at
     try:
         found: Check = wait(submit(connector_for(directory).check()))
-    except SealingError as error:
-        pause(directory, f"The credentials cannot be opened here: {error}")
-        good = False
     except DirectoryRefusedError as error:
         pause(directory, error.message)
         good = False
@@ -74,7 +70,8 @@ def _found(directory: Directory, found: Check) -> None:
     directory.checked_at = timezone.now()
     directory.paused_at = directory.probe_at = None
     directory.paused_reason = ""
-    directory.probes = 0
+    # After refusals the next pause is longer still, until a push succeeds.
+    directory.probes = directory.probes if directory.refusals_in_row else 0
     directory.save(
         update_fields=[
             "tenant_id",
@@ -134,7 +131,10 @@ def locate(binding: Binding) -> bool:
         )
         return False
     binding.external_id, binding.external_address = account.external_id, account.address
-    binding.locate_at, binding.problem, binding.problem_text = None, Binding.Problem.NONE, ""
+    binding.locate_at = None
+    # Found is not yet allowed: only a push that succeeds shows that.
+    if binding.problem != Binding.Problem.PERMISSION_DENIED:
+        binding.problem, binding.problem_text = Binding.Problem.NONE, ""
     try:
         with transaction.atomic():
             binding.save(

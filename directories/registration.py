@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
@@ -14,13 +16,14 @@ from directories.connectors.errors import CredentialsError
 from directories.models import Directory
 from directories.signals import directory_wants_worker
 
+logger = logging.getLogger(__name__)
+
 
 def add_directory(*, directory: Directory, credentials: str | bytes, actor: User | None) -> None:
     """Save a new directory with the text of its credentials file, and have it checked.
 
     Raises ValidationError with what to mend.
     """
-    del actor  # named so that no caller forgets who acts; the admin's log has it
     directory.domain = directory.domain.strip().lower()
     if CONNECTORS[directory.kind].needs_admin_email:
         try:
@@ -40,13 +43,13 @@ def add_directory(*, directory: Directory, credentials: str | bytes, actor: User
         directory.credentials = seal_credentials(directory, parsed)
         directory.save(update_fields=["credentials"])
         request_check(directory=directory)
+    logger.info("directories.directory.add: %s by %s", directory.pk, actor and actor.pk)
 
 
 def replace_credentials(
     *, directory: Directory, credentials: str | bytes, actor: User | None
 ) -> None:
     """Give a directory new credentials, and have it checked; raises ValidationError."""
-    del actor
     parsed = _parse(directory, credentials)
     if directory.tenant_id and parsed.get("tenant_id", directory.tenant_id) != directory.tenant_id:
         raise ValidationError(
@@ -57,6 +60,7 @@ def replace_credentials(
         directory.credentials_changed_at = timezone.now()
         directory.save(update_fields=["credentials", "credentials_changed_at"])
         request_check(directory=directory)
+    logger.info("directories.directory.credentials: %s by %s", directory.pk, actor and actor.pk)
 
 
 def request_check(*, directory: Directory) -> None:

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import sealing
-from directories import attributes, lease, preflight
+from directories import lease, preflight
 from directories.connections import connector_for, submit
 from directories.connectors.base import DEADLINE_SECONDS, Connector, Push, Receipt
 from directories.connectors.errors import (
@@ -58,14 +58,6 @@ class Sent:
     refused: AttributeRejectedError | None = None
 
 
-@dataclass(frozen=True)
-class Sending:
-    """A claimed job on its way: what is sent, besides the password."""
-
-    job: SyncJob
-    attributes: dict[str, str]
-
-
 def drain(directory_id: int) -> None:
     """Work on a directory until nothing is left or the slice is over; may be called any time."""
     lease_id = lease.acquire(directory_id)
@@ -83,6 +75,7 @@ def drain(directory_id: int) -> None:
 def directories_with_work() -> QuerySet[Directory]:
     """Find the directories that have something to do now."""
     now = timezone.now()
+    is_free = Q(leased_until=None) | Q(leased_until__lt=Now())
     open_jobs = SyncJob.objects.filter(binding__directory=OuterRef("pk"))
     queued = open_jobs.filter(status=Status.QUEUED, next_attempt_at__lte=now).exclude(
         binding__jobs__status=Status.SENDING
@@ -92,40 +85,52 @@ def directories_with_work() -> QuerySet[Directory]:
     )
     to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
     return Directory.objects.filter(
+        is_free,
         Q(check_requested_at__isnull=False)
         | Q(probe_at__lte=now)
         | Exists(abandoned)
-        | Q(Exists(queued) | Exists(to_locate), paused_at=None)
+        | Q(Exists(queued) | Exists(to_locate), paused_at=None),
     )
 
 
+class Slice:
+    """The time a drain may claim new work in; looking at it keeps the lease."""
+
+    def __init__(self, directory: Directory, lease_id: UUID) -> None:
+        self._directory = directory
+        self._lease_id = lease_id
+        self._renewed = time.monotonic()
+        self._ends = self._renewed + SLICE_SECONDS
+
+    def is_on(self) -> bool:
+        """Say whether new work may begin; what is under way is recorded in any case."""
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            if not lease.renew(self._directory.pk, self._lease_id):
+                logger.warning("The lease on directory %s was lost", self._directory.pk)
+                self._ends = 0
+        return time.monotonic() < self._ends and not self._directory.is_paused
+
+
 def _work(directory: Directory, lease_id: UUID) -> None:
-    started = renewed = time.monotonic()
     jobs.recover_abandoned(directory.pk)
     if not _is_open(directory):
         return
-    under_way: dict[Future[Sent], Sending] = {}
+    slice_ = Slice(directory, lease_id)
+    under_way: dict[Future[Sent], SyncJob] = {}
     while True:
-        if time.monotonic() - renewed > RENEW_SECONDS:
-            if not lease.renew(directory.pk, lease_id):
-                logger.warning("The lease on directory %s was lost", directory.pk)
-                started = 0  # claims nothing more, and records what is under way
-            renewed = time.monotonic()
-        if time.monotonic() - started < SLICE_SECONDS and not directory.is_paused:
+        if slice_.is_on():
             claimed_at = time.monotonic()
             for job in jobs.claim(directory.pk, limit=CONCURRENCY - len(under_way)):
                 under_way |= _start(directory, job, claimed_at=claimed_at)
+                slice_.is_on()
         if under_way:
             done, _ = concurrent.futures.wait(
                 under_way, timeout=RENEW_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in done:
                 _record(directory, under_way.pop(future), future)
-        elif (
-            directory.is_paused
-            or time.monotonic() - started > SLICE_SECONDS
-            or not _locate_next(directory)
-        ):
+        elif not slice_.is_on() or not _locate_next(directory):
             return
 
 
@@ -150,6 +155,7 @@ def _locate_next(directory: Directory) -> bool:
     )
     if binding is None:
         return False
+    binding.directory = directory
     try:
         preflight.locate(binding)
     except ConnectorError as error:
@@ -158,29 +164,25 @@ def _locate_next(directory: Directory) -> bool:
     return True
 
 
-def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Future[Sent], Sending]:
+def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Future[Sent], SyncJob]:
     """Send a claimed job; where that is not possible its outcome is recorded at once."""
     binding = job.binding
-    sending = Sending(job, attributes.to_push(binding.user, pushed=binding.pushed_attributes))
+    # The row this drain began with: another identity would make the connector anew.
+    binding.directory = directory
     try:
         connector = connector_for(directory)
-        if (not binding.external_id or binding.problem) and not preflight.locate(binding):
+        is_located = bool(binding.external_id) and not binding.problem
+        if not is_located and not preflight.locate(binding):
             with transaction.atomic(durable=True):
-                jobs.finish(job, Status.BLOCKED, code=binding.problem, error=binding.problem_text)
+                outcomes.blocked(job)
             return {}
-        if job.is_unclear and _was_applied(connector, job):
+        if _was_applied(connector, job):
             with transaction.atomic(durable=True):
-                outcomes.succeeded(job, sending.attributes, Receipt(request_id=job.request_id))
+                outcomes.succeeded(directory, job, Receipt(request_id=job.request_id))
             return {}
         if job.sealed_password is None:
             raise sealing.PasswordExpiredError("The sealed password is gone.")
-        push = Push(
-            external_id=binding.external_id,
-            attributes=sending.attributes,
-            attempt_id=job.attempt_id or job.pk,
-            password=sealing.open_password(job.sealed_password, user=binding.user),
-            repeat_key=salted_hmac("passwordsync.repeat", str(job.pk), algorithm="sha256").digest(),
-        )
+        password = sealing.open_password(job.sealed_password, user=binding.user)
     except sealing.KeyMissingError as error:
         with transaction.atomic(durable=True):
             preflight.pause(directory, f"This worker has no key: {error}")
@@ -193,21 +195,28 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
             outcomes.failed(directory, job, error)
     else:
         left = jobs.CLAIM.total_seconds() - (time.monotonic() - claimed_at)
-        if left > PUSH_DEADLINE_SECONDS and _mark_sent(job):
-            return {submit(_push(connector, push)): sending}
+        if left > PUSH_DEADLINE_SECONDS and ((is_located and not job.is_unclear) or _renote(job)):
+            push = Push(
+                external_id=binding.external_id,
+                attributes=job.sent_attributes,
+                attempt_id=job.attempt_id or job.pk,
+                password=password,
+                repeat_key=salted_hmac(
+                    "passwordsync.repeat", str(job.pk), algorithm="sha256"
+                ).digest(),
+            )
+            return {submit(_push(connector, push)): job}
         with transaction.atomic(durable=True):
             jobs.retry(job, code="late", error="The worker was too slow to send in time.")
     return {}
 
 
-def _mark_sent(job: SyncJob) -> bool:
-    """Move the time of sending on where an unclear attempt turned out not to have arrived."""
-    if not job.is_unclear:
-        return True
-    job.sent_at = timezone.now()
+def _renote(job: SyncJob) -> bool:
+    """Note anew what is sent, and when; False where the claim was lost meanwhile."""
+    jobs.note_what_is_sent(job)
     return bool(
         SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
-            sent_at=job.sent_at
+            **{name: getattr(job, name) for name in jobs.SENT}
         )
     )
 
@@ -230,9 +239,16 @@ async def _push(connector: Connector, push: Push) -> Sent:
 def _was_applied(connector: Connector, job: SyncJob) -> bool:
     """Settle an unclear attempt: did the password over there change as it was sent?
 
-    Where the very same request may be repeated without harm, that is simpler and surer.
+    Where the very same request may be repeated without harm, that is simpler and surer.  Where
+    the password to send is another by now, there is nothing to settle: it was waited for.
     """
-    if connector.repeats_are_harmless or job.sent_at is None:
+    sealed = job.sealed_password
+    if (
+        not job.is_unclear
+        or connector.repeats_are_harmless
+        or job.sent_at is None
+        or (sealed is not None and sealed.password_version != job.sent_password_version)
+    ):
         return False
     asked_at = timezone.now()
     change = preflight.wait(submit(connector.password_changed_at(job.binding.external_id)))
@@ -246,8 +262,7 @@ def _was_applied(connector: Connector, job: SyncJob) -> bool:
     )
 
 
-def _record(directory: Directory, sending: Sending, future: Future[Sent]) -> None:
-    job = sending.job
+def _record(directory: Directory, job: SyncJob, future: Future[Sent]) -> None:
     try:
         sent = future.result()
     except ConnectorError as error:
@@ -262,4 +277,4 @@ def _record(directory: Directory, sending: Sending, future: Future[Sent]) -> Non
             )
     else:
         with transaction.atomic(durable=True):
-            outcomes.succeeded(job, sending.attributes, sent.receipt, refused=sent.refused)
+            outcomes.succeeded(directory, job, sent.receipt, refused=sent.refused)

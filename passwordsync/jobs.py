@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,11 +16,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import LoginEvent, SealedPassword, User
+from directories import attributes
 from directories.models import Binding
 from passwordsync import due
-from passwordsync.models import Status, SyncJob
+from passwordsync.models import PENDING, Status, SyncJob
 from passwordsync.signals import job_finished
 from passwordsync.wake import wake
+
+logger = logging.getLogger(__name__)
 
 CLAIM: Final = timedelta(seconds=90)
 """How long a claimed job belongs to its worker."""
@@ -27,6 +31,7 @@ RECOVERY_MARGIN: Final = timedelta(seconds=15)
 """How long after its claim's end a job is taken to be abandoned."""
 SETTLE_DELAY: Final = timedelta(seconds=45)
 """No other password follows one that may still be on its way for this long."""
+SENT: Final = ("sent_at", "sent_password_version", "sent_attributes")
 BACKOFF: Final = timedelta(seconds=2)
 """The longest first delay of a retry; it doubles with each attempt …"""
 BACKOFF_AT_MOST: Final = timedelta(minutes=2)
@@ -39,45 +44,31 @@ def release(*, user: User, login_event: LoginEvent, sealed: SealedPassword) -> l
     Runs inside the transaction of the login event, which holds the person's row.  The number of
     statements does not depend on the number of bindings.
     """
-    bindings = list(
-        Binding.objects.filter(user=user, ended_at=None).select_related("directory", "user")
-    )
-    if not bindings:
-        return []
-    pending = due.refresh(bindings)
-    served = [
-        binding
-        for binding in bindings
-        if binding.pk in pending
-        # A password known to be refused is not sent again: the person chooses another.
-        and binding.refused_password_version != sealed.password_version
+    due_jobs = due.refresh(Binding.objects.filter(user=user, ended_at=None), is_login=True)
+    # A password known to be refused is not sent again: the person chooses another.
+    jobs = [
+        job for job in due_jobs if job.binding.refused_password_version != sealed.password_version
     ]
+    if not jobs:
+        return []
     now = timezone.now()
-    replaced = []
-    jobs = []
-    for binding in served:
-        job = pending[binding.pk]
-        if job.sealed_password_id:
-            replaced.append(job.sealed_password_id)
+    replaced = [job.sealed_password_id for job in jobs if job.sealed_password_id]
+    copies = SealedPassword.objects.bulk_create(sealed.copy() for _ in jobs)
+    for job, copy in zip(jobs, copies, strict=True):
         job.next_attempt_at = _first_attempt_at(job, sealed, now)
-        job.sealed_password = sealed.copy()
-        job.login_event = login_event
+        # Without the password it was sent with, an unclear attempt is only waited for.
+        job.is_unclear = job.is_unclear and job.status == Status.QUEUED
         job.queued_at = job.queued_at if job.status == Status.QUEUED else now
+        job.sealed_password = copy
+        job.login_event = login_event
         job.status = Status.QUEUED
-        job.binding = binding
-        jobs.append(job)
-    if jobs:
-        SealedPassword.objects.bulk_create(
-            job.sealed_password for job in jobs if job.sealed_password
-        )
-        for job in jobs:
-            job.sealed_password = job.sealed_password  # takes over the new row's id
-        SyncJob.objects.bulk_update(
-            jobs, ["sealed_password", "login_event", "queued_at", "next_attempt_at", "status"]
-        )
-        if replaced:
-            SealedPassword.objects.filter(pk__in=replaced).delete()
-        wake(binding.directory_id for binding in served)
+    SyncJob.objects.bulk_update(
+        jobs,
+        ["sealed_password", "login_event", "queued_at", "next_attempt_at", "status", "is_unclear"],
+    )
+    if replaced:
+        SealedPassword.objects.filter(pk__in=replaced).delete()
+    wake(job.binding.directory_id for job in jobs)
     return jobs
 
 
@@ -86,8 +77,7 @@ def _first_attempt_at(job: SyncJob, sealed: SealedPassword, now: datetime) -> da
     earliest = now
     if job.status == Status.QUEUED and job.next_attempt_at:
         earliest = max(now, job.next_attempt_at)
-    old = job.sealed_password
-    if job.is_unclear and old and old.password_version != sealed.password_version and job.sent_at:
+    if job.is_unclear and job.sent_at and job.sent_password_version != sealed.password_version:
         earliest = max(earliest, job.sent_at + SETTLE_DELAY)
     return earliest
 
@@ -119,7 +109,8 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
             job.attempts += 1
             # Written before the call, so that a crash cannot make a tight loop.
             job.next_attempt_at = timezone.now() + backoff(job.attempts)
-            job.sent_at = job.sent_at if job.is_unclear else timezone.now()
+            if not job.is_unclear:
+                note_what_is_sent(job)
         SyncJob.objects.bulk_update(
             claimed,
             [
@@ -129,10 +120,18 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
                 "status",
                 "attempts",
                 "next_attempt_at",
-                "sent_at",
+                *SENT,
             ],
         )
     return claimed
+
+
+def note_what_is_sent(job: SyncJob) -> None:
+    """Note on a job what its next attempt sends, before it does; the caller saves ``SENT``."""
+    job.sent_at = timezone.now()
+    if job.sealed_password is not None:
+        job.sent_password_version = job.sealed_password.password_version
+    job.sent_attributes = attributes.to_push(job.binding.user, pushed=job.binding.pushed_attributes)
 
 
 def _is_to_be_sent(job: SyncJob) -> bool:
@@ -211,20 +210,23 @@ def retry(
     after: timedelta | None = None,
     is_unclear: bool = False,
 ) -> bool:
-    """Give a sending job back to the queue; False where its claim was lost.
+    """Give a sending job back to the queue, in a transaction; False where its claim was lost.
 
-    Where a newer job follows it already, it ends superseded, and an unclear one makes its
-    follower wait for the settle delay.
+    Where a login queued a newer job already, this one ends superseded, and an unclear one makes
+    its follower wait for the settle delay.
     """
-    follower = SyncJob.objects.filter(
-        binding=job.binding_id, status__in=(Status.WAITING, Status.QUEUED)
-    ).first()
-    if follower is not None:
-        if is_unclear and follower.status == Status.QUEUED:
+    due.lock(Binding.objects.filter(pk=job.binding_id)).first()
+    follower = SyncJob.objects.filter(binding=job.binding_id, status__in=PENDING).first()
+    if follower is not None and follower.status == Status.QUEUED:
+        if not finish(job, Status.SUPERSEDED, code=code, error=error, request_id=request_id):
+            return False
+        if is_unclear or job.is_unclear:
             SyncJob.objects.filter(pk=follower.pk, status=Status.QUEUED).update(
                 next_attempt_at=timezone.now() + SETTLE_DELAY
             )
-        return finish(job, Status.SUPERSEDED, code=code, error=error, request_id=request_id)
+        return True
+    if follower is not None:
+        due.cancel([follower])
     next_attempt_at = job.next_attempt_at
     if after is not None:
         next_attempt_at = max(timezone.now() + after, next_attempt_at or timezone.now())
@@ -264,42 +266,43 @@ def recover_abandoned(directory_id: int) -> int:
 
 def expire_sealed() -> int:
     """Take passwords whose life is over away from jobs that could not be sent in time."""
-    jobs = list(
-        SyncJob.objects.filter(
-            status=Status.QUEUED,
-            sealed_password__sealed_at__lt=timezone.now() - settings.PASSWORD_SEAL_TTL,
-        )
-    )
+    oldest = timezone.now() - settings.PASSWORD_SEAL_TTL
     with transaction.atomic():
+        jobs = list(
+            SyncJob.objects.select_for_update(of=("self",), skip_locked=True).filter(
+                status=Status.QUEUED, sealed_password__sealed_at__lt=oldest
+            )
+        )
         back_to_waiting(
             jobs, "The directory could not be reached before the sealed password expired."
         )
+        # Belongs to no job and is not held: nothing would ever delete it.
+        SealedPassword.objects.filter(job=None, held_until=None, sealed_at__lt=oldest).delete()
     return len(jobs)
 
 
 def ask(*, bindings: Iterable[Binding], actor: User | None) -> int:
     """Have the password sent again with the next login; returns how many are live."""
-    del actor
-    ids = [binding.pk for binding in bindings]
+    live = Binding.objects.filter(pk__in=[binding.pk for binding in bindings], ended_at=None)
     with transaction.atomic():
-        live = Binding.objects.filter(pk__in=ids, ended_at=None)
         count = live.update(asked_at=timezone.now(), refused_password_version=None)
-        due.refresh(live.select_related("user", "directory"))
+        due.refresh(live)
+    logger.info("directories.binding.ask: %d by %s", count, actor and actor.pk)
     return count
 
 
 def retry_now(*, jobs: Iterable[SyncJob], actor: User | None) -> int:
     """Have queued jobs tried again at once; returns how many were waiting for a later attempt."""
-    del actor
-    ids = [job.pk for job in jobs]
+    waiting = SyncJob.objects.filter(
+        Q(is_unclear=False) | Q(sent_at__lt=timezone.now() - SETTLE_DELAY),
+        pk__in=[job.pk for job in jobs],
+        status=Status.QUEUED,
+    )
     with transaction.atomic():
-        waiting = SyncJob.objects.filter(
-            Q(is_unclear=False) | Q(sent_at__lt=timezone.now() - SETTLE_DELAY),
-            pk__in=ids,
-            status=Status.QUEUED,
-        )
         wake(waiting.values_list("binding__directory", flat=True))
-        return waiting.update(next_attempt_at=timezone.now())
+        count = waiting.update(next_attempt_at=timezone.now())
+    logger.info("passwordsync.syncjob.retry: %d by %s", count, actor and actor.pk)
+    return count
 
 
 def backoff(attempts: int) -> timedelta:

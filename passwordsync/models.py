@@ -25,6 +25,13 @@ class Due(models.TextChoices):
 
 
 class Status(models.TextChoices):
+    """Where a job is; each move is an update that has to find the old status.
+
+    - waiting → queued, cancelled
+    - queued → sending, superseded, cancelled; waiting, where its password is of no use any more
+    - sending → every finished status; queued, where it has to be tried again
+    """
+
     WAITING = "waiting", _("waiting for login")
     QUEUED = "queued", _("queued")
     SENDING = "sending", _("sending")
@@ -39,13 +46,6 @@ FINISHED = (Status.SUCCEEDED, Status.REFUSED, Status.BLOCKED, Status.SUPERSEDED,
 PENDING = (Status.WAITING, Status.QUEUED)
 """Not claimed; at most one for a binding."""
 OPEN = (*PENDING, Status.SENDING)
-MOVES = {
-    Status.WAITING: {Status.QUEUED, Status.CANCELLED},
-    # Back to waiting: the sealed password's life ended, or it is not the newest any more.
-    Status.QUEUED: {Status.SENDING, Status.WAITING, Status.SUPERSEDED, Status.CANCELLED},
-    Status.SENDING: {Status.QUEUED, *FINISHED},
-}
-"""The moves that exist; each is an update that must find the old status."""
 
 
 class SyncJobQuerySet(models.QuerySet["SyncJob"]):
@@ -87,7 +87,10 @@ class SyncJob(models.Model):
     claimed_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     queued_at = models.DateTimeField(_("queued at"), null=True)
+    # What the last attempt sent, written before it: an unclear one is judged by these.
     sent_at = models.DateTimeField(_("last sent at"), null=True)
+    sent_password_version = models.PositiveIntegerField(_("password version sent"), null=True)
+    sent_attributes = models.JSONField(_("attributes sent"), default=dict)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
     objects = SyncJobQuerySet.as_manager()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import F
 from django.utils import timezone
 
 from directories import preflight
@@ -31,27 +30,31 @@ MISSING_ATTEMPTS: Final = 3
 
 
 def succeeded(
+    directory: Directory,
     job: SyncJob,
-    sent: dict[str, str],
     receipt: Receipt,
     *,
     refused: AttributeRejectedError | None = None,
 ) -> None:
-    """Write down that a push was applied; ``refused`` where it was the password alone."""
-    binding, sealed = job.binding, job.sealed_password
-    version = sealed.password_version if sealed else binding.pushed_password_version
+    """Write down that what the job notes as sent was applied.
+
+    ``refused`` where the attributes were left out.
+    """
+    binding = _lock(job)
     if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
         return
     now = timezone.now()
-    values = {name: value for name, value in sent.items() if value}
+    values = {name: value for name, value in job.sent_attributes.items() if value}
     binding.pushed_attributes = binding.pushed_attributes if refused else values
     binding.refused_attributes = values if refused else None
     binding.attribute_problem = refused.message if refused else ""
     binding.taken_over_at = binding.taken_over_at or now
     binding.pushed_at = now
-    binding.pushed_password_version = version
+    binding.pushed_password_version = job.sent_password_version
     binding.refused_password_version, binding.refusal_text = None, ""
-    binding.problem, binding.problem_text, binding.asked_at = Binding.Problem.NONE, "", None
+    binding.problem, binding.problem_text = Binding.Problem.NONE, ""
+    if binding.asked_at and job.sent_at and binding.asked_at <= job.sent_at:
+        binding.asked_at = None
     binding.save(
         update_fields=[
             "pushed_attributes",
@@ -67,31 +70,39 @@ def succeeded(
             "asked_at",
         ]
     )
-    if binding.directory.refusals_in_row:
-        Directory.objects.filter(pk=binding.directory_id).update(refusals_in_row=0)
+    if directory.refusals_in_row:
+        directory.refusals_in_row = directory.probes = 0
+        directory.save(update_fields=["refusals_in_row", "probes"])
     _refresh(binding)
+
+
+def blocked(job: SyncJob) -> None:
+    """Write down that the account may not be pushed to; the binding says why already."""
+    binding = _lock(job)
+    if jobs.finish(job, Status.BLOCKED, code=binding.problem, error=binding.problem_text):
+        _refresh(binding)
 
 
 def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
     """Write down that a push was not applied, or may not have been."""
-    binding = job.binding
+    binding = _lock(job)
     match error:
         case PasswordRejectedError():
-            version = job.sealed_password.password_version if job.sealed_password else None
             if _finish(job, Status.REFUSED, error):
                 Binding.objects.filter(pk=binding.pk).update(
-                    refused_password_version=version, refusal_text=error.message
+                    refused_password_version=job.sent_password_version,
+                    refusal_text=error.message,
                 )
                 _refresh(binding)
         case DirectoryRefusedError():
-            preflight.pause(directory, error.message)
+            _pause(directory, error.message)
             _retry(job, error)
         case PermissionDeniedError():
-            _permission_denied(directory, job, error)
+            _permission_denied(directory, job, binding, error)
         case AccountNotFoundError() if job.attempts < MISSING_ATTEMPTS and binding.external_id:
             _retry(job, error)
         case AccountError() | AttributeRejectedError():
-            _block(job, error)
+            _block(job, binding, error)
         case UnclearOutcomeError():
             _retry(job, error, is_unclear=True)
         case _:
@@ -101,27 +112,40 @@ def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
 def pause_if_refused(directory: Directory, error: ConnectorError) -> None:
     """Pause a directory whose refusal showed while an account was looked for."""
     if isinstance(error, DirectoryRefusedError):
-        preflight.pause(directory, error.message)
+        _pause(directory, error.message)
 
 
-def _permission_denied(directory: Directory, job: SyncJob, error: PermissionDeniedError) -> None:
-    """One 403 blocks one person; several people's in a row pause the directory."""
-    Directory.objects.filter(pk=directory.pk).update(refusals_in_row=F("refusals_in_row") + 1)
-    directory.refresh_from_db(fields=["refusals_in_row"])
-    if directory.refusals_in_row < REFUSALS_TO_PAUSE:
-        _block(job, error)
-        return
-    preflight.pause(
-        directory,
-        f"{directory.refusals_in_row} people in a row were refused. {error.message}",
-    )
-    _retry(job, error)
+def _permission_denied(
+    directory: Directory, job: SyncJob, binding: Binding, error: PermissionDeniedError
+) -> None:
+    """One 403 blocks one person; several people's in a row pause the directory.
+
+    Somebody who was refused before is no news.  The count is kept through a probe, so that the
+    next refusal pauses again at once, for longer, until a push succeeds.
+    """
+    if binding.problem != Binding.Problem.PERMISSION_DENIED:
+        directory.refusals_in_row += 1
+        directory.save(update_fields=["refusals_in_row"])
+        if directory.refusals_in_row >= REFUSALS_TO_PAUSE:
+            _pause(
+                directory,
+                f"{directory.refusals_in_row} people in a row were refused. {error.message}",
+            )
+            _retry(job, error)
+            return
+    _block(job, binding, error)
 
 
-def _block(job: SyncJob, error: ConnectorError) -> None:
+def _pause(directory: Directory, reason: str) -> None:
+    """Pause once, however many pushes under way are refused together."""
+    if not directory.is_paused:
+        preflight.pause(directory, reason)
+
+
+def _block(job: SyncJob, binding: Binding, error: ConnectorError) -> None:
     if _finish(job, Status.BLOCKED, error):
-        preflight.block(job.binding, error.code, error.message)
-        _refresh(job.binding)
+        preflight.block(binding, error.code, error.message)
+        _refresh(binding)
 
 
 def _finish(job: SyncJob, status: Status, error: ConnectorError) -> bool:
@@ -142,6 +166,11 @@ def _retry(job: SyncJob, error: ConnectorError, *, is_unclear: bool = False) -> 
     )
 
 
+def _lock(job: SyncJob) -> Binding:
+    """Lock and load the job's binding, before its jobs are touched."""
+    return due.lock(Binding.objects.filter(pk=job.binding_id)).get()
+
+
 def _refresh(binding: Binding) -> None:
     """See what is due now: the record may have changed while the push was under way."""
-    due.refresh(Binding.objects.select_related("user", "directory").filter(pk=binding.pk))
+    due.refresh(Binding.objects.filter(pk=binding.pk))

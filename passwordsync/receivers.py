@@ -24,7 +24,7 @@ def queue_due_bindings(
 
 @receiver([bindings_created, bindings_ended])
 def refresh_bindings(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
-    due.refresh(bindings)
+    due.refresh(Binding.objects.filter(pk__in=[binding.pk for binding in bindings]))
 
 
 @receiver(record_changed)

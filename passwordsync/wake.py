@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 DRAIN: Final = "passwordsync.tasks.drain_directory"
 """The task's name; its module imports the drain, which wakes."""
+EXPIRES_SECONDS: Final = 30
+"""A message that no worker took is of no use: beat sends another."""
 
 
 def wake(directory_ids: Iterable[int]) -> None:
@@ -29,7 +31,12 @@ def wake(directory_ids: Iterable[int]) -> None:
 def _send(directory_ids: list[int]) -> None:
     for directory_id in directory_ids:
         try:
-            current_app.send_task(DRAIN, kwargs={"directory_id": directory_id}, retry=False)
+            current_app.send_task(
+                DRAIN,
+                kwargs={"directory_id": directory_id},
+                retry=False,
+                expires=EXPIRES_SECONDS,
+            )
         except OperationalError as error:
             logger.warning("The broker cannot be reached, beat will find the work: %s", error)
             return

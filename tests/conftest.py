@@ -36,8 +36,8 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record which directories were woken, instead of sending to a broker nobody reads."""
     directory_ids: list[int] = []
 
-    def send_task(name: str, *, kwargs: dict[str, int], retry: bool) -> None:
-        assert (name, retry) == (drain_directory.name, False)
+    def send_task(name: str, *, kwargs: dict[str, int], retry: bool, expires: int) -> None:
+        assert (name, retry, expires) == (drain_directory.name, False, 30)
         directory_ids.append(kwargs["directory_id"])
 
     monkeypatch.setattr(wake, "current_app", SimpleNamespace(send_task=send_task))
@@ -68,7 +68,9 @@ def sandbox(sandbox_process: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     settings.MICROSOFT_LOGIN_ENDPOINT = sandbox_process.login
     settings.CA_BUNDLE = sandbox_process.ca_bundle
     yield sandbox_process
-    connections.close_all()
+    for _identity, connector in connections._open.values():
+        connections.submit(connector.close()).result()
+    connections._open.clear()
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ ATTRIBUTES = {
 # Our attribute names and Google's, all of them inside "name".
 
 
-def refusal(answer: Answer, push: Push | None = None) -> ConnectorError:  # noqa: C901  a table
+def refusal(answer: Answer, push: Push | None = None) -> ConnectorError:
     """Turn an answer that is no success into our error; ``push`` None means it was a read."""
     status, body, wait = answer.status, answer.body, answer.retry_after_seconds
     error = _error_object(body)

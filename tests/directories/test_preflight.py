@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
+from directories.connections import connector_for
+from directories.connectors.errors import DirectoryRefusedError
 from directories.models import Directory
 from directories.registration import add_directory, replace_credentials, request_check
 from directories.sandbox.client import Sandbox
@@ -182,11 +184,8 @@ def test_credentials_are_stored_sealed(company):
 
 
 def test_sealed_credentials_do_not_open_in_another_row(company):
-    from accounts.sealing import AlteredError
-    from directories.connections import connector_for
-
     google, entra = company.google, company.entra
     google.credentials = Directory.objects.get(pk=entra.pk).credentials
 
-    with pytest.raises(AlteredError):
+    with pytest.raises(DirectoryRefusedError):
         connector_for(google)

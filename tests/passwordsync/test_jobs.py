@@ -112,7 +112,8 @@ def test_a_retry_with_a_follower_ends_superseded():
     sending = jobs.claim(binding.directory_id, limit=1)[0]
     log_in(binding.user)
 
-    jobs.retry(sending, code="unavailable", error="down")
+    with transaction.atomic():
+        jobs.retry(sending, code="unavailable", error="down")
 
     sending.refresh_from_db()
     assert sending.status == Status.SUPERSEDED
@@ -172,7 +173,8 @@ def test_another_password_waits_until_an_unclear_one_has_settled():
     binding = BindingFactory()
     log_in(binding.user)
     sending = jobs.claim(binding.directory_id, limit=1)[0]
-    jobs.retry(sending, code="unclear", error="?", is_unclear=True)
+    with transaction.atomic():
+        jobs.retry(sending, code="unclear", error="?", is_unclear=True)
     binding.user.set_password("another-Password-9")
     binding.user.save()
 
