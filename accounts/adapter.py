@@ -31,9 +31,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "too_many_login_attempts": _(
             "Too many attempts that were not right. Wait five minutes and try again."
         ),
-        "password_changed_meanwhile": _(
-            "Your password was changed while you signed in. Sign in with the new one."
-        ),
+        "overtaken": _("Your account was changed while you signed in. Sign in again."),
     }
 
     @sensitive_variables("credentials")
@@ -106,8 +104,8 @@ class AccountAdapter(DefaultAccountAdapter):
             kind, sealed = found
             try:
                 sign_in.release(request, user=user, kind=kind, sealed=sealed)
-            except sign_in.PasswordChangedMeanwhileError:
-                raise self.validation_error("password_changed_meanwhile") from None
+            except sign_in.OvertakenError:
+                raise self.validation_error("overtaken") from None
 
     def _known_user(self, credentials: dict[str, Any]) -> User | None:
         login = (credentials.get("email") or credentials.get("username") or "").lower()

@@ -16,6 +16,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 
 from accounts.models import LoginEvent, User
+from accounts.sign_in import state_refusal
 
 LEGACY_KEY = "accounts.legacy-algorithms"
 LEGACY_FOR_SECONDS = 3600
@@ -50,9 +51,7 @@ def _refusal(user: User | None, *, is_right: bool) -> LoginEvent.Reason:
         return LoginEvent.Reason.NO_PASSWORD
     if not is_right:
         return LoginEvent.Reason.WRONG_PASSWORD
-    if user.state == User.State.STAGED:
-        return LoginEvent.Reason.STAGED
-    return LoginEvent.Reason.NONE if user.is_active else LoginEvent.Reason.SUSPENDED
+    return state_refusal(user)
 
 
 def _verify(user: User | None, password: str) -> bool:

@@ -12,8 +12,8 @@ from accounts.sealing import HELD_FOR
 from accounts.signals import portal_login
 
 
-class PasswordChangedMeanwhileError(Exception):
-    """The password that was proved is not the person's password any more."""
+class OvertakenError(Exception):
+    """The password was changed, or the person suspended, while they signed in."""
 
 
 def record(
@@ -80,25 +80,32 @@ def release(
     """Complete a sign-in: write its event and hand the sealed password on, in one transaction.
 
     ``sealed`` None is a sign-in that proved no password that could be sent.  Raises
-    PasswordChangedMeanwhileError where a newer password was set since this one was verified.
+    OvertakenError where a newer password was set since this one was verified, or the person may
+    not sign in any more.
     """
     with transaction.atomic():
         current = (
             User.objects.select_for_update(no_key=True)
-            .values_list("password_version", flat=True)
+            .only("password_version", "state")
             .get(pk=user.pk)
         )
-        is_stale = sealed is not None and sealed.password_version != current
-        if not is_stale:
+        if sealed is not None and sealed.password_version != current.password_version:
+            reason = LoginEvent.Reason.PASSWORD_CHANGED
+        else:
+            reason = state_refusal(current)
+        if not reason:
             event = record(request, user=user, kind=kind, outcome=LoginEvent.Outcome.SUCCEEDED)
             if sealed is not None:
                 portal_login.send(sender=User, user=user, login_event=event, sealed=sealed)
             return event
-    record(
-        request,
-        user=user,
-        kind=kind,
-        outcome=LoginEvent.Outcome.FAILED,
-        reason=LoginEvent.Reason.PASSWORD_CHANGED,
+    record(request, user=user, kind=kind, outcome=LoginEvent.Outcome.FAILED, reason=reason)
+    raise OvertakenError
+
+
+def state_refusal(user: User) -> LoginEvent.Reason:
+    """Say why a person's state keeps them out; NONE for an active one."""
+    if user.is_active:
+        return LoginEvent.Reason.NONE
+    return (
+        LoginEvent.Reason.STAGED if user.state == User.State.STAGED else LoginEvent.Reason.SUSPENDED
     )
-    raise PasswordChangedMeanwhileError

@@ -48,8 +48,8 @@ class ReleaseStage(LoginStage):
             sealed = sign_in.take_held(held["id"], user=user)
         try:
             sign_in.release(self.request, user=user, kind=kind, sealed=sealed)
-        except sign_in.PasswordChangedMeanwhileError:
-            message = get_adapter(self.request).error_messages["password_changed_meanwhile"]
+        except sign_in.OvertakenError:
+            message = get_adapter(self.request).error_messages["overtaken"]
             messages.error(self.request, message)
             return redirect("account_login"), False
         return None, True

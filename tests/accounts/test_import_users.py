@@ -371,6 +371,17 @@ def test_the_command_reports_and_ends_with_1(tmp_path: Path) -> None:
     assert User.objects.count() == 1
 
 
+def test_the_command_with_check_says_what_would_be_done(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes(people("username,email", "grace,grace@example.com"))
+    out = StringIO()
+
+    call_command("import_users", str(file), "--check", stdout=out)
+
+    assert out.getvalue() == "created 1, changed 0, unchanged 0, bad 0\n"
+    assert not User.objects.exists()
+
+
 def test_the_command_explains_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read: No such file"):
         call_command("import_users", str(tmp_path / "people.csv"))

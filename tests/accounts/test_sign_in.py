@@ -299,3 +299,19 @@ def test_the_signal_carries_no_clear_password(client):
 
     assert len(seen) == 1
     assert PASSWORD not in seen[0]
+
+
+def test_somebody_suspended_while_they_sign_in_is_kept_out(client, monkeypatch):
+    binding = BindingFactory()
+
+    def suspend_meanwhile(password, *, user):
+        User.objects.filter(pk=user.pk).update(state=User.State.SUSPENDED)
+        return seal_password(password, user=user)
+
+    monkeypatch.setattr("accounts.adapter.seal_password", suspend_meanwhile)
+
+    log_in(client, binding.user.email)
+
+    assert last_event().reason == "suspended"
+    assert "_auth_user_id" not in client.session
+    assert not SealedPassword.objects.exists()
