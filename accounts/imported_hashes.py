@@ -19,7 +19,6 @@ ARGON2_MEMORY_KIB: Final = 1024 * 1024
 ARGON2_TIME: Final = 10
 ARGON2_PARALLELISM: Final = 16
 PBKDF2_ITERATIONS: Final = range(1_000, 5_000_001)
-BCRYPT_COST: Final = range(4, 15)
 SCRYPT_MEMORY_BYTES: Final = 32 * 1024 * 1024
 """What OpenSSL lets scrypt use; a hash that needs more could never be verified."""
 SCRYPT_PARALLELISM: Final = 16
@@ -32,7 +31,6 @@ ARGON2 = re.compile(
 PBKDF2 = re.compile(
     rf"pbkdf2_sha(?:256\$(\d{{1,9}})\$[^$]+\${_BASE64}{{43}}=|1\$(\d{{1,9}})\$[^$]+\${_BASE64}{{27}}=)"
 )
-BCRYPT = re.compile(r"bcrypt_sha256\$\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 SCRYPT = re.compile(rf"scrypt\$(\d{{1,9}})\$[^$]+\$(\d{{1,4}})\$(\d{{1,4}})\${_BASE64}{{86}}==")
 
 
@@ -87,11 +85,6 @@ def _pbkdf2(encoded: str) -> bool:
     return iterations in PBKDF2_ITERATIONS
 
 
-def _bcrypt(encoded: str) -> bool:
-    (cost,) = _numbers(BCRYPT, encoded)
-    return cost in BCRYPT_COST
-
-
 def _scrypt(encoded: str) -> bool:
     work, block, parallelism = _numbers(SCRYPT, encoded)
     return (
@@ -107,6 +100,5 @@ BOUNDED: Final[dict[str, Callable[[str], bool]]] = {
     "argon2": _argon2,
     "pbkdf2_sha256": _pbkdf2,
     "pbkdf2_sha1": _pbkdf2,
-    "bcrypt_sha256": _bcrypt,
     "scrypt": _scrypt,
 }

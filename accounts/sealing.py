@@ -180,17 +180,17 @@ def _read(source: str | Path) -> str:
         return ""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _read_file(path: Path, _changed_ns: int) -> str:
     return path.read_text()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _public_key(text: str) -> PublicKey:
     return PublicKey.from_text(text)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # one for each ring: what was deleted does not linger
 def _private_keys(text: str) -> Mapping[bytes, PrivateKey]:
     keys = [PrivateKey.from_text(part) for part in text.replace(",", " ").split()]
     return {key.public_key().key_id: key for key in keys}

@@ -150,14 +150,10 @@ TEMPLATES = [
 # --- Database and cache
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db(
-        "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'latchkey.sqlite3'}" if EMBEDDED else ""
+    "default": env.db_url_config(
+        secret("DATABASE_URL", f"sqlite:///{DATA_DIR / 'latchkey.sqlite3'}" if EMBEDDED else None)
     )
-    if EMBEDDED or "DATABASE_URL" in os.environ
-    else {}
 }
-if not DATABASES["default"]:
-    raise required("DATABASE_URL")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
@@ -173,14 +169,12 @@ else:
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
     }
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": env.cache_url_config(secret("CACHE_URL", "locmemcache://"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Celery: the broker only carries "directory D has work"
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://" if EMBEDDED else "")
-if not CELERY_BROKER_URL:
-    raise required("CELERY_BROKER_URL")
+CELERY_BROKER_URL = secret("CELERY_BROKER_URL", "memory://" if EMBEDDED else None)
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # Their workers hold the private keys; everything else runs where none are.
 CELERY_TASK_ROUTES = {
@@ -247,7 +241,6 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
