@@ -27,7 +27,7 @@ from accounts.admin_base import (
 )
 from accounts.confirmations import Plan, Skipped
 from accounts.models import LoginEvent
-from directories.admin import binding_name
+from directories.admin_people import binding_name
 from passwordsync import admin_bindings, jobs  # noqa: F401  the former registers itself
 from passwordsync.admin_filters import BlockedJobFilter
 from passwordsync.admin_with_jobs import JOB_BADGES, PERSON, WithJobs, badge_of

@@ -19,7 +19,7 @@ from accounts.admin_base import badge, change_link, operator_of, shortened, sinc
 from accounts.confirmations import Plan, Refused, Skipped
 from accounts.roles import is_allowed
 from directories import bindings
-from directories.admin import ROLE_REFUSED, binding_name, end_bindings
+from directories.admin_people import ROLE_REFUSED, binding_name, end_bindings
 from directories.models import Binding
 from passwordsync import jobs, states
 from passwordsync.admin_filters import DueFilter, LiveFilter, NeedsOperatorFilter, TakeoverFilter
