@@ -254,6 +254,8 @@ Stop with Ctrl-C."""
     def _result(
         self, directory: str, provider: Provider, person: Person, logged_in_at: float
     ) -> Result:
+        # First whether it opens: what comes in between must not be missing from the log.
+        has_password = self.sandbox.opens(provider, person.email, PASSWORD)
         writes = [
             datetime.fromisoformat(request["at"]).timestamp()
             for request in self.sandbox.requests(provider=provider)
@@ -262,7 +264,7 @@ Stop with Ctrl-C."""
         return Result(
             directory=directory,
             account=person.email,
-            has_password=self.sandbox.opens(provider, person.email, PASSWORD),
+            has_password=has_password,
             seconds=writes[-1] - logged_in_at if writes else None,
         )
 
