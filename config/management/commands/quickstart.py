@@ -55,6 +55,7 @@ class Command(BaseCommand):
 
     def _log_one_in(self, company: Company) -> None:
         person = company.people[0]
+        company.wait_until_located()
         logged_in_at = company.log_in(person)
         results = company.wait_for_password(person, logged_in_at=logged_in_at)
         self.stdout.write(f"{person.email} logged in to the portal.\n\n")
