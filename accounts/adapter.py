@@ -6,10 +6,13 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -33,6 +36,15 @@ class AccountAdapter(DefaultAccountAdapter):
         ),
         "overtaken": _("Your account was changed while you signed in. Sign in again."),
     }
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count failures for each person, however they are named and whatever Host was sent."""
+        user = self._known_user(credentials)
+        return f"user:{user.pk}" if user else f"login:{_login_of(credentials)}"
+
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Answer with pages alone: allauth's JSON holds what was typed into the form."""
+        return False
 
     @sensitive_variables("credentials")
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
@@ -79,16 +91,17 @@ class AccountAdapter(DefaultAccountAdapter):
         completes.
         """
         request = context.request
-        user.set_password(password)
-        user.save(update_fields=["password"])
         is_self = request.user.is_authenticated and request.user.pk == user.pk
-        sign_in.remember(
-            request,
-            seal_password(password, user=user),
-            kind=LoginEvent.Kind.CHANGE if is_self else LoginEvent.Kind.SET_UP,
-        )
-        if is_self:
-            self._release(request, user)
+        with transaction.atomic():
+            user.set_password(password)
+            user.save(update_fields=["password"])
+            sign_in.remember(
+                request,
+                seal_password(password, user=user),
+                kind=LoginEvent.Kind.CHANGE if is_self else LoginEvent.Kind.SET_UP,
+            )
+            if is_self:
+                self._release(request, user)
 
     def get_login_stages(self) -> list[str]:
         return ["accounts.stages.SecondFactorStage", "accounts.stages.ReleaseStage"]
@@ -105,8 +118,13 @@ class AccountAdapter(DefaultAccountAdapter):
             try:
                 sign_in.release(request, user=user, kind=kind, sealed=sealed)
             except sign_in.OvertakenError:
-                raise self.validation_error("overtaken") from None
+                messages.error(request, self.error_messages["overtaken"])
+                raise ImmediateHttpResponse(redirect(settings.LOGIN_URL)) from None
 
     def _known_user(self, credentials: dict[str, Any]) -> User | None:
-        login = (credentials.get("email") or credentials.get("username") or "").lower()
+        login = _login_of(credentials)
         return User.objects.find(login) if login else None
+
+
+def _login_of(credentials: dict[str, Any]) -> str:
+    return (credentials.get("email") or credentials.get("username") or "").lower()

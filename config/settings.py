@@ -92,6 +92,11 @@ MICROSOFT_GRAPH_ENDPOINT = env.str(
 MICROSOFT_LOGIN_ENDPOINT = env.str(
     "MICROSOFT_LOGIN_ENDPOINT", default="https://login.microsoftonline.com"
 )
+for _name in ("GOOGLE_API_ENDPOINT", "MICROSOFT_GRAPH_ENDPOINT", "MICROSOFT_LOGIN_ENDPOINT"):
+    _endpoint = urlsplit(globals()[_name])
+    if _endpoint.scheme != "https" and _endpoint.hostname not in ("127.0.0.1", "::1", "localhost"):
+        # No check may be skipped here: passwords would leave in clear.
+        raise ImproperlyConfigured(f"{_name} has to be an https address.")
 CA_BUNDLE = env.str("SSL_CERT_FILE", default="") or env.str("REQUESTS_CA_BUNDLE", default="")
 
 # --- Applications
@@ -169,7 +174,12 @@ else:
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
     }
-CACHES = {"default": env.cache_url_config(secret("CACHE_URL", "locmemcache://"))}
+# Failed sign-ins are counted here: for all processes together, and more than can be flushed out.
+CACHES = {
+    "default": env.cache_url_config(
+        secret("CACHE_URL", "locmemcache://?max_entries=100000" if EMBEDDED else None)
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Celery: the broker only carries "directory D has work"

@@ -64,7 +64,7 @@ class PersonAdmin(UserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: UserForm, change: bool) -> None:
         """Save; the password is asked again where whose account is whose may change."""
         is_other_address = change and not set(ADDRESSES).isdisjoint(form.changed_data)
-        if is_other_address and Binding.objects.filter(Binding.LIVE, user=obj).exists():
+        if is_other_address and Binding.objects.filter(user=obj).exists():
             ask_password_again(request)
         super().save_model(request, obj, form, change)
 
@@ -77,16 +77,15 @@ class PersonAdmin(UserAdmin):
     def why_addresses_locked(self, request: HttpRequest, user: User) -> object:
         """Say why: choosing which account receives a password equals resetting that account."""
         operator = operator_of(request)
-        if operator.is_superuser and operator.pk != user.pk:
-            return ""
-        if not Binding.objects.filter(Binding.LIVE, user=user).exists():
-            return ""
-        if operator.pk == user.pk:
+        if not operator.is_superuser:
+            # Bound or not: an address that is free here may be somebody's account over there.
+            return _(
+                "A person's addresses say which account receives their password. Only an "
+                "administrator may change them."
+            )
+        if operator.pk == user.pk and Binding.objects.filter(user=user).exists():
             return _("You are bound to a directory: another administrator has to change this.")
-        return _(
-            "This person is bound to a directory, and their addresses say which account receives "
-            "their password. Only an administrator may change this."
-        )
+        return ""
 
     # --- Columns
 

@@ -130,6 +130,13 @@ def locate(binding: Binding) -> bool:
             "if that is meant.",
         )
         return False
+    if _was_somebody_elses(binding, account):
+        block(
+            binding,
+            Binding.Problem.TAKEN,
+            "The account was bound to somebody else before. An administrator has to bind this one.",
+        )
+        return False
     binding.external_id, binding.external_address = account.external_id, account.address
     binding.locate_at = None
     # Found is not yet allowed: only a push that succeeds shows that.
@@ -155,6 +162,15 @@ def locate(binding: Binding) -> bool:
         )
         return False
     return True
+
+
+def _was_somebody_elses(binding: Binding, account: Account) -> bool:
+    """Say whether an operator, not an administrator, hands one person's account to another."""
+    actor = binding.bound_by
+    if actor is None or actor.is_superuser:
+        return False
+    before = Binding.objects.filter(directory=binding.directory_id, external_id=account.external_id)
+    return before.exclude(user=binding.user_id).exists()
 
 
 def block(binding: Binding, code: str, text: str) -> None:

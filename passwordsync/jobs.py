@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -297,6 +297,13 @@ def retry_now(*, jobs: Iterable[SyncJob], actor: User | None) -> int:
         Q(is_unclear=False) | Q(sent_at__lt=timezone.now() - SETTLE_DELAY),
         pk__in=[job.pk for job in jobs],
         status=Status.QUEUED,
+    ).exclude(
+        # Another attempt for the same account may still be on its way.
+        Exists(
+            SyncJob.objects.filter(
+                binding=OuterRef("binding"), sent_at__gt=timezone.now() - SETTLE_DELAY
+            ).exclude(pk=OuterRef("pk"))
+        )
     )
     with transaction.atomic():
         wake(waiting.values_list("binding__directory", flat=True))

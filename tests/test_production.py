@@ -156,6 +156,7 @@ def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
         "PORTAL_URL": "https://portal.example.com",
         "DATABASE_URL": "sqlite://:memory:",
         "CELERY_BROKER_URL": "memory://configured",
+        "CACHE_URL": "locmemcache://",
         "DATA_DIR": str(tmp_path),
     }
     program = "import config.wsgi, celery; print(celery.current_app.conf.broker_url)"
@@ -173,7 +174,7 @@ def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "missing", ["PORTAL_URL", "DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY"]
+    "missing", ["PORTAL_URL", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "SECRET_KEY"]
 )
 def test_production_refuses_to_start_without_its_settings(missing, tmp_path):
     environment = {
@@ -181,6 +182,7 @@ def test_production_refuses_to_start_without_its_settings(missing, tmp_path):
         "PORTAL_URL": "https://portal.example.com",
         "DATABASE_URL": "sqlite://:memory:",
         "CELERY_BROKER_URL": "memory://",
+        "CACHE_URL": "locmemcache://",
         "DATA_DIR": str(tmp_path / "data"),
     }
     del environment[missing]

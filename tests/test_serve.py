@@ -72,6 +72,7 @@ def test_a_production_installation_is_not_served_in_one_process(tmp_path, comman
             "PORTAL_URL": "https://portal.example.com",
             "DATABASE_URL": "sqlite://:memory:",
             "CELERY_BROKER_URL": "memory://",
+            "CACHE_URL": "locmemcache://",
             "CREDENTIALS_PUBLIC_KEY": "",
             "PASSWORDS_PUBLIC_KEY": "",
         },

@@ -42,18 +42,24 @@ class Answer:
         return retry_after_seconds(self.headers.get("retry-after", ""), now=self.date)
 
 
+LONGEST_WAIT_SECONDS = 3600.0
+"""However long somebody over there wants us to wait."""
+
+
 def retry_after_seconds(value: str, *, now: datetime) -> float | None:
     """Read a ``Retry-After`` header: whole or broken seconds, or an HTTP date.
 
-    None for an absent or unreadable one.  Source: Microsoft Graph throttling guidance shows
-    ``2.128`` (read 2026-11-23), RFC 9110 section 10.2.3 the other forms.
+    None for an absent or unreadable one, and an hour at most.  Source: Microsoft Graph throttling
+    guidance shows ``2.128`` (read 2026-11-23), RFC 9110 section 10.2.3 the other forms.
     """
     try:
         seconds = float(value)
     except ValueError:
         date = http_date(value)
-        return None if date is None else max(0.0, (date - now).total_seconds())
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        if date is None:
+            return None
+        seconds = (date - now).total_seconds()
+    return min(max(0.0, seconds), LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
 
 
 def http_date(value: str) -> datetime | None:

@@ -165,9 +165,12 @@ class MicrosoftEntraConnector:
             raise AccountNotFoundError("Entra ID has no account with this address.")
         with reading("Microsoft Graph"):
             external_id, principal = str(user["id"]), str(user["userPrincipalName"])
+            mail = str(user.get("mail") or "")
             is_guest = user.get("userType") == "Guest"
             is_synced = bool(user.get("onPremisesSyncEnabled"))
             is_suspended = not user["accountEnabled"]
+        if not (is_same_address(principal, address) or is_same_address(mail, address)):
+            raise AccountMismatchError("Entra ID answered with another account than was asked for.")
         if is_guest:
             raise AccountMismatchError("The account is a guest's: its password is kept elsewhere.")
         # People sign in with the principal name, even if the address found is only their mail.
@@ -177,7 +180,7 @@ class MicrosoftEntraConnector:
             raise AccountSyncedError(SYNCED)
         return Account(
             external_id=external_id,
-            address=principal if is_same_address(principal, address) else str(user["mail"]),
+            address=principal if is_same_address(principal, address) else mail,
             privileges=await self._privileges(external_id),
             is_suspended=is_suspended,
         )

@@ -144,6 +144,7 @@ def test_a_web_process_cannot_open_what_it_stores(tmp_path):
         "PORTAL_URL": "https://portal.example.com",
         "DATABASE_URL": "sqlite://:memory:",
         "CELERY_BROKER_URL": "memory://",
+        "CACHE_URL": "locmemcache://",
         "DATA_DIR": str(tmp_path),
         **{f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
     }

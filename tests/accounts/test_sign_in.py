@@ -315,3 +315,23 @@ def test_somebody_suspended_while_they_sign_in_is_kept_out(client, monkeypatch):
     assert last_event().reason == "suspended"
     assert "_auth_user_id" not in client.session
     assert not SealedPassword.objects.exists()
+
+
+def test_failures_count_for_the_person_however_they_are_named(client):
+    user = UserFactory(username="grace")
+    for number in range(5):
+        login = user.email if number % 2 else user.username
+        log_in(client, login, "wrong", headers={"Host": f"localhost:{number + 1}"})
+
+    log_in(client, user.email, headers={"Host": "localhost:99"})
+
+    assert last_event().outcome == "throttled"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Accept": "application/json"}, {"X-Requested-With": "XMLHttpRequest"}]
+)
+def test_no_answer_repeats_what_was_typed_as_the_password(client, headers):
+    answer = log_in(client, "nobody@example.com", PASSWORD, headers=headers)
+
+    assert PASSWORD not in answer.content.decode()

@@ -334,3 +334,14 @@ def test_what_an_operator_asks_for_during_a_push_stays_asked_for(client, company
     drain(company.entra.pk)
 
     assert SyncJob.objects.get(status=Status.WAITING).trigger == Due.ASKED
+
+
+def test_retry_now_does_not_overtake_an_unclear_attempt_of_another_job():
+    binding = BindingFactory()
+    log_in(binding.user)
+    job = jobs.claim(binding.directory_id, limit=1)[0]
+    follower = log_in(binding.user)[0]
+    with transaction.atomic():
+        jobs.retry(job, code="unclear", error="?", is_unclear=True)
+
+    assert jobs.retry_now(jobs=[follower], actor=None) == 0

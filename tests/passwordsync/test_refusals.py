@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from directories import bindings
 from directories.models import Binding, Directory
 from passwordsync.drain import drain
 from passwordsync.models import Status, SyncJob
@@ -220,3 +221,19 @@ def test_the_password_goes_alone_where_a_name_is_refused(client, company):
     assert company.opens(company.entra)
     assert Binding.objects.get().attribute_problem
     assert SyncJob.objects.filter(status__in=(Status.WAITING, Status.QUEUED)).count() == 0
+
+
+def test_an_operator_cannot_hand_one_persons_account_to_another(client, company):
+    operator = UserFactory(operator=True)
+    bound = company.bind(company.entra)
+    company.drain()
+    bindings.unbind(bindings=bound, actor=operator)
+    User.objects.filter(pk=company.grace.pk).update(email="former@example.com")
+    mallory = UserFactory(username="mallory", email="grace@example.com")
+    bindings.bind(directory=company.entra, users=[mallory], actor=operator)
+
+    log_in(client, mallory)
+    company.drain()
+
+    assert company.writes("microsoft") == []
+    assert Binding.objects.get(user=mallory).problem == "account_taken"
