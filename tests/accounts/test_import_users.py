@@ -120,6 +120,9 @@ def test_a_hash_changes_nobodys_password() -> None:
         pytest.param("argon2$argon2id$v=19$m=102400,t=11,p=8$c29tZXNhbHQ$" + "A" * 43, id="time"),
         pytest.param("argon2$argon2id$v=19$m=102400,t=2,p=17$c29tZXNhbHQ$" + "A" * 43, id="lanes"),
         pytest.param("argon2$argon2id$v=19$m=102400,t=2,p=8$c29tZXNhbHQ", id="cut off"),
+        pytest.param(
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$c29tZXNhbHQAA$" + "A" * 43, id="no base64"
+        ),
         pytest.param(PBKDF2PasswordHasher().encode("x", "salt", 999), id="too few rounds"),
         pytest.param("pbkdf2_sha256$5000001$salt$" + "A" * 43 + "=", id="too many rounds"),
         pytest.param("scrypt$32768$salt$8$5$" + "A" * 86 + "==", id="scrypt needs 32 MiB"),
