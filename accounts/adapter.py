@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
@@ -75,16 +75,23 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     @sensitive_variables("password")
-    def reauthenticate(self, user: User, password: str) -> bool:
+    def reauthenticate(self, user: User, password: str, *, only: int | None = None) -> bool:
+        """Prove the password once more, and send it to what is due, or to ``only`` one binding."""
         request = context.request
         if not super().reauthenticate(user, password):
             sign_in.remembered(request)
             return False
-        self._release(request, user)
+        self._release(request, user, only=only)
         return True
 
     @sensitive_variables("password")
-    def set_password(self, user: User, password: str) -> None:
+    def set_password(
+        self,
+        user: User,
+        password: str,
+        *,
+        kind: LoginEvent.Kind = LoginEvent.Kind.SET_UP,
+    ) -> None:
         """Save a new password and seal it.
 
         It is released at once where the person is signed in, else when the sign-in that follows
@@ -98,7 +105,7 @@ class AccountAdapter(DefaultAccountAdapter):
             sign_in.remember(
                 request,
                 seal_password(password, user=user),
-                kind=LoginEvent.Kind.CHANGE if is_self else LoginEvent.Kind.SET_UP,
+                kind=LoginEvent.Kind.CHANGE if is_self else kind,
             )
             if is_self:
                 self._release(request, user)
@@ -107,16 +114,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return ["accounts.stages.SecondFactorStage", "accounts.stages.ReleaseStage"]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        return resolve_url(settings.LOGIN_REDIRECT_URL)
+        return resolve_url(settings.PASSWORD_SET_REDIRECT_URL)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
-    def _release(self, request: HttpRequest, user: User) -> None:
+    def _release(self, request: HttpRequest, user: User, *, only: int | None = None) -> None:
         if found := sign_in.remembered(request):
             kind, sealed = found
             try:
-                sign_in.release(request, user=user, kind=kind, sealed=sealed)
+                sign_in.release(request, user=user, kind=kind, sealed=sealed, only=only)
             except sign_in.OvertakenError:
                 messages.error(request, self.error_messages["overtaken"])
                 raise ImmediateHttpResponse(redirect(settings.LOGIN_URL)) from None
@@ -128,3 +135,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
 def _login_of(credentials: dict[str, Any]) -> str:
     return (credentials.get("email") or credentials.get("username") or "").lower()
+
+
+def get_account_adapter(request: HttpRequest) -> AccountAdapter:
+    """Get our adapter, as allauth does."""
+    return cast("AccountAdapter", get_adapter(request))

@@ -6,7 +6,7 @@ bound.  Login events are in ``passwordsync.admin``, beside the jobs they release
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 # They register what is unregistered below.
@@ -30,7 +30,7 @@ from accounts.admin_base import OperatorAdmin, badge, list_link, operator_of
 from accounts.confirmations import Plan, Refused, Skipped
 from accounts.models import User
 from accounts.roles import may_edit
-from accounts.signals import record_changed
+from accounts.signals import addresses_changed, record_changed
 
 # What they show opens doors: the secret of a second factor, the key of a session.  An e-mail row
 # would be a second truth beside the user's own.
@@ -38,6 +38,7 @@ admin.site.unregister([Authenticator, EmailAddress, UserSession, Group])
 
 ADDRESSES = ("username", "email", "alternate_email")
 """Fields that say whose account is whose (decision 12)."""
+MAILBOXES = ("email", "alternate_email")
 ROLES = ("is_staff", "is_superuser", "groups", "user_permissions")
 STATE_BADGES = {
     User.State.STAGED: "info",
@@ -115,7 +116,8 @@ class UserAdmin(OperatorAdmin[User]):
                     ("division", "company"),
                     ("cost_center", "office_location"),
                     ("employee_id", "employee_type"),
-                    ("manager", "preferred_language"),
+                    "manager",
+                    ("preferred_language", "time_zone"),
                 ),
                 "classes": ("tab",),
             },
@@ -152,7 +154,13 @@ class UserAdmin(OperatorAdmin[User]):
             },
         ),
     )
-    actions: Sequence[str] = ("activate", "suspend", "remove_second_factor")
+    actions: Sequence[str] = (
+        "activate",
+        "suspend",
+        "send_link",
+        "demand_new_password",
+        "remove_second_factor",
+    )
 
     # --- Who may change what
 
@@ -171,6 +179,9 @@ class UserAdmin(OperatorAdmin[User]):
             fields += ROLES
         if is_self:
             fields.append("state")
+        if obj is None and not operator.is_superuser:
+            # Activation mails go there: who chooses it chooses who gets the account.
+            fields.append("alternate_email")
         return fields
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -210,6 +221,11 @@ class UserAdmin(OperatorAdmin[User]):
             obj.set_unusable_password()
             obj.save()
         record_changed.send(sender=User, user_ids=[obj.pk])
+        if not change or "state" in form.changed_data:
+            people.state_changed([(obj.pk, obj.state)])
+        old = {form.initial.get(name, "") for name in set(form.changed_data) & set(MAILBOXES)}
+        if change and (old_addresses := sorted(old - {"", obj.email, obj.alternate_email})):
+            addresses_changed.send(sender=User, user=obj, old_addresses=old_addresses)
 
     # --- Columns
 
@@ -264,7 +280,10 @@ class UserAdmin(OperatorAdmin[User]):
             User.State.ACTIVE,
             action="activate",
             title=_("Activate people"),
-            text=_("They may sign in from now on, as soon as they have a password."),
+            text=_(
+                "They may sign in from now on. New people get a mail with a link to set their "
+                "password, the others one for each directory they were bound to meanwhile."
+            ),
             button=_("Activate"),
         )
 
@@ -296,11 +315,75 @@ class UserAdmin(OperatorAdmin[User]):
                 return Refused(_("Their role is not below yours."))
             return Skipped(user.get_state_display()) if user.state == state else None
 
-        plan = Plan.of(queryset, judge)
+        return self._act(
+            request,
+            Plan.of(queryset, judge),
+            lambda users: people.set_state(users=users, state=state, actor=operator),
+            **page,
+        )
+
+    @admin.action(description=_("Send a link to set a password…"), permissions=["change"])
+    def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        operator = operator_of(request)
+
+        def judge(user: User) -> Skipped | Refused | None:
+            if user.pk != operator.pk and not may_edit(operator, user):
+                return Refused(_("Their role is not below yours."))
+            return None if user.is_active else Skipped(user.get_state_display())
+
+        return self._act(
+            request,
+            Plan.of(queryset, judge),
+            lambda users: len(
+                {link.user_id for link in people.send_links(users=users, actor=operator)}
+            ),
+            action="send_link",
+            title=_("Send a link to set a password"),
+            text=_(
+                "New people get their activation mail once more, everybody else a link as if "
+                "they had forgotten their password. It goes to the company address and, where "
+                "there is one, the alternate address."
+            ),
+            button=_("Send"),
+        )
+
+    @admin.action(description=_("Demand a new password…"), permissions=["change"])
+    def demand_new_password(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        operator = operator_of(request)
+
+        def judge(user: User) -> Skipped | Refused | None:
+            if user.pk != operator.pk and not may_edit(operator, user):
+                return Refused(_("Their role is not below yours."))
+            if not user.has_usable_password() or user.password_demanded_at:
+                return Skipped(user.password_status.label)
+            return None
+
+        return self._act(
+            request,
+            Plan.of(queryset, judge),
+            lambda users: people.demand_new_password(users=users, actor=operator),
+            action="demand_new_password",
+            title=_("Demand a new password"),
+            text=_(
+                "The portal lets them do nothing but choose a new password, which is then sent "
+                "to their directories. Until they do, the present one stays valid over there."
+            ),
+            button=_("Demand"),
+        )
+
+    def _act(
+        self,
+        request: HttpRequest,
+        plan: Plan[User],
+        deed: Callable[[list[User]], int],
+        **page: Any,
+    ) -> HttpResponse | None:
+        """Ask, act, report."""
         if asking := plan.ask(self, request, naming=full_name, **page):
             return asking
-        done = people.set_state(users=plan.todo, state=state, actor=operator)
-        plan.report(self, request, title=page["title"], done=done)
+        plan.report(self, request, title=page["title"], done=deed(plan.todo))
         return None
 
     @admin.action(description=_("Remove second factor…"), permissions=["administer"])

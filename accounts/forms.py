@@ -5,16 +5,52 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
+from allauth.account.forms import SetPasswordForm
+from allauth.core import context
 from django import forms
-from django.contrib.auth.password_validation import (
-    password_validators_help_text_html,
-    validate_password,
-)
+from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts import sign_in
+from accounts.models import LoginEvent, User
 
 PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    """allauth's form; a wrong present password is audited like every other."""
+
+    def clean_oldpassword(self) -> str:
+        try:
+            return str(super().clean_oldpassword())
+        except forms.ValidationError:
+            sign_in.record(
+                context.request,
+                user=self.user,
+                kind=LoginEvent.Kind.CHANGE,
+                outcome=LoginEvent.Outcome.FAILED,
+                reason=LoginEvent.Reason.WRONG_PASSWORD,
+            )
+            raise forms.ValidationError(
+                _("This is not your present password. Check it and try again.")
+            ) from None
+
+
+class SetUpForm(SetPasswordForm):
+    """The password of somebody who came through a mailed link; ``accounts.links`` sets it."""
+
+
+class ForgottenForm(forms.Form):
+    """Whose password was forgotten; the answer is the same whoever it is."""
+
+    login = forms.CharField(
+        label=_("User name or e-mail"),
+        max_length=254,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
 
 
 class FirstAdministratorForm(forms.ModelForm[User]):
@@ -26,10 +62,6 @@ class FirstAdministratorForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields: ClassVar = ["username", "email", "given_name", "family_name"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["password1"].help_text = password_validators_help_text_html()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

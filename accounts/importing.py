@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
+from accounts import people
 from accounts.backends import forget_legacy_algorithms
 from accounts.models import User
 from accounts.people_files import ATTRIBUTES, Problem, Row, read
@@ -146,6 +147,7 @@ def _create(rows: Sequence[Row]) -> Report:
         for row in rows
     )
     record_changed.send(sender=User, user_ids=[user.pk for user in users])
+    people.state_changed((user.pk, user.state) for user in users)
     return Report(created=len(users))
 
 
@@ -166,6 +168,7 @@ def _change(rows: Sequence[Row], ids: Mapping[str, int]) -> Report:
     )
     report = Report()
     changed: list[User] = []
+    moved: set[int] = set()
     fields: set[str] = set()
     for row in rows:
         user = users.get(row.username)
@@ -182,6 +185,8 @@ def _change(rows: Sequence[Row], ids: Mapping[str, int]) -> Report:
         else:
             for name in changes:
                 setattr(user, name, wanted[name])
+            if "state" in changes:
+                moved.add(user.pk)
             fields |= changes
             changed.append(user)
     if changed:
@@ -190,6 +195,7 @@ def _change(rows: Sequence[Row], ids: Mapping[str, int]) -> Report:
             changed, update_conflicts=True, unique_fields=["id"], update_fields=sorted(fields)
         )
         record_changed.send(sender=User, user_ids=[user.pk for user in changed])
+        people.state_changed((user.pk, user.state) for user in changed if user.pk in moved)
     report.changed = len(changed)
     return report
 

@@ -1,20 +1,30 @@
-"""People, the audit of their sign-ins, and their sealed passwords."""
+"""People, the audit of their sign-ins, their sealed passwords, and links to set a new one."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.read_only import ReadOnlyManager
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is no name of the time zone database."""
+    if name not in available_timezones():
+        raise ValidationError(_("Use a name such as Europe/Berlin."))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -60,6 +70,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     class PasswordStatus(models.TextChoices):
         PENDING = "pending", _("pending")
         ACTIVE = "active", _("active")
+        EXPIRED = "expired", _("expired")
 
     username = models.CharField(
         _("user name"), max_length=150, unique=True, validators=[UnicodeUsernameValidator()]
@@ -95,6 +106,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     postal_code = models.CharField(_("postal code"), max_length=40, blank=True)
     country = models.CharField(_("country"), max_length=128, blank=True)
     preferred_language = models.CharField(_("preferred language"), max_length=20, blank=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Such as Europe/Berlin; empty follows the person's browser."),
+    )
 
     is_staff = models.BooleanField(
         _("operator"), default=False, help_text=_("May work in the admin.")
@@ -107,6 +125,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     password_changed_at = models.DateTimeField(
         _("password changed at"), null=True, blank=True, editable=False
+    )
+    password_demanded_at = models.DateTimeField(
+        _("new password demanded at"),
+        null=True,
+        editable=False,
+        help_text=_("The present password still signs in, and only to choose another."),
+    )
+    welcomed_at = models.DateTimeField(
+        _("activation mail queued at"), null=True, blank=True, editable=False
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
@@ -144,12 +171,26 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.state == self.State.ACTIVE
 
     @property
+    def is_new(self) -> bool:
+        """Whether an active person has no password yet."""
+        return self.is_active and not self.has_usable_password()
+
+    @property
+    def may_sign_in(self) -> bool:
+        return self.is_active and self.has_usable_password()
+
+    @property
     def password_status(self) -> PasswordStatus:
-        return (
-            self.PasswordStatus.ACTIVE
-            if self.has_usable_password()
-            else self.PasswordStatus.PENDING
-        )
+        if not self.has_usable_password():
+            return self.PasswordStatus.PENDING
+        is_expired = self.password_demanded_at is not None or self._is_password_too_old()
+        return self.PasswordStatus.EXPIRED if is_expired else self.PasswordStatus.ACTIVE
+
+    def _is_password_too_old(self) -> bool:
+        longest: timedelta = settings.PASSWORD_MAX_AGE
+        # When an imported password was set is not known: it counts from the import.
+        since = self.password_changed_at or self.created_at
+        return bool(longest) and timezone.now() - since > longest
 
     def get_full_name(self) -> str:
         return self.display_name or f"{self.given_name} {self.family_name}".strip() or self.username
@@ -165,6 +206,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         is_new_password = getattr(self, "_password", None) is not None
         if is_new_password:
             self.password_changed_at = timezone.now()
+            self.password_demanded_at = None
             self.password_version = 1 if self._state.adding else models.F("password_version") + 1
             if (update_fields := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {
@@ -172,9 +214,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                     "password",
                     "password_version",
                     "password_changed_at",
+                    "password_demanded_at",
                 }
         # The version that is read back has to be the one of this very hash.
         with transaction.atomic():
+            if is_new_password and not self._state.adding:
+                PreviousPassword.objects.keep(self)
             super().save(*args, **kwargs)
             if is_new_password and not isinstance(self.password_version, int):
                 self.refresh_from_db(fields=["password_version"])
@@ -189,6 +234,57 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.username = self.normalize_username(self.username).lower()
         self.email = self.email.lower()
         self.alternate_email = self.alternate_email.lower()
+
+
+class PreviousPasswordManager(models.Manager["PreviousPassword"]):
+    def keep(self, user: User) -> None:
+        """Keep the hash that is about to be replaced, and only as many as are compared with."""
+        old = User.objects.filter(pk=user.pk).values_list("password", flat=True).first() or ""
+        if not old or old.startswith(UNUSABLE_PASSWORD_PREFIX):
+            return
+        self.create(user=user, password=old)
+        kept = self.filter(user=user).order_by("-pk").values("pk")[: settings.PASSWORD_HISTORY]
+        self.filter(user=user).exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+
+
+class PreviousPassword(models.Model):
+    """The hash of a password that a person had before, so that it is not chosen again."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="previous_passwords")
+    password = models.CharField(max_length=128)
+    replaced_at = models.DateTimeField(default=timezone.now)
+
+    objects = PreviousPasswordManager()
+
+    def __str__(self) -> str:
+        return f"previous password of {self.user_id}"
+
+
+class PasswordLink(models.Model):
+    """A mailed link with which a person sets a password without knowing one.
+
+    ``accounts.links`` makes and checks them.  The link's own text is not stored: it is the id
+    with a signature of this installation.  Any new password makes all older links useless,
+    because they carry the version they were made for.
+    """
+
+    class Kind(models.TextChoices):
+        WELCOME = "welcome", _("activation")
+        RESET = "reset", _("forgotten password")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=7, choices=Kind)
+    user = models.ForeignKey(
+        User, models.PROTECT, related_name="password_links", verbose_name=_("user")
+    )
+    address = models.EmailField(_("address"))
+    password_version = models.PositiveIntegerField(_("password version"))
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    used_at = models.DateTimeField(_("used at"), null=True)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.user}"
 
 
 class LoginEvent(models.Model):
@@ -206,6 +302,7 @@ class LoginEvent(models.Model):
         SECOND_FACTOR = "second_factor", _("password right, second factor asked")
         FAILED = "failed", _("failed")
         THROTTLED = "throttled", _("throttled")
+        LINK_SENT = "link_sent", _("link to set a password sent")
 
     class Reason(models.TextChoices):
         NONE = "", _("none")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import PreviousPassword, User
 from accounts.sealing import PASSWORD_MAX_CHARACTERS, is_sealable
 
 
@@ -20,3 +22,20 @@ class SealableValidator:
         return _("Use at most %(characters)d characters, and no control characters.") % {
             "characters": PASSWORD_MAX_CHARACTERS
         }
+
+
+class NotReusedValidator:
+    """Refuses the present password and the last ones; costs a hash each, so it comes last."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        if user is None or user.pk is None or not settings.PASSWORD_HISTORY:
+            return
+        previous = PreviousPassword.objects.filter(user=user).order_by("-pk")
+        hashes = previous.values_list("password", flat=True)[: settings.PASSWORD_HISTORY]
+        if any(check_password(password, hashed) for hashed in (user.password, *hashes)):
+            raise ValidationError(
+                _("You have had this password lately. Choose another one."), code="password_reused"
+            )
+
+    def get_help_text(self) -> str:
+        return _("It is not one that you have had lately.")

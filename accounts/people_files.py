@@ -38,6 +38,7 @@ ATTRIBUTES: Final = (
     "postal_code",
     "country",
     "preferred_language",
+    "time_zone",
 )
 """Columns that are fields of a person as they stand."""
 COLUMNS: Final = ("username", *ATTRIBUTES, "manager", "password_hash")

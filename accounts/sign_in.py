@@ -9,7 +9,10 @@ from django.utils import timezone
 
 from accounts.models import LoginEvent, SealedPassword, User
 from accounts.sealing import HELD_FOR
-from accounts.signals import portal_login
+from accounts.signals import password_set, portal_login
+
+NEW_PASSWORD = (LoginEvent.Kind.SET_UP, LoginEvent.Kind.RESET, LoginEvent.Kind.CHANGE)
+"""Moments at which a new password was chosen, whatever is still asked for after it."""
 
 
 class OvertakenError(Exception):
@@ -52,7 +55,10 @@ def hold(request: HttpRequest, *, kind: LoginEvent.Kind, sealed: SealedPassword)
     with transaction.atomic():
         sealed.held_until = timezone.now() + HELD_FOR
         sealed.save()
-        record(request, user=sealed.user, kind=kind, outcome=LoginEvent.Outcome.SECOND_FACTOR)
+        event = record(
+            request, user=sealed.user, kind=kind, outcome=LoginEvent.Outcome.SECOND_FACTOR
+        )
+        _announce(event, sealed)
     return sealed.pk
 
 
@@ -75,18 +81,31 @@ def purge_held() -> int:
 
 
 def release(
-    request: HttpRequest, *, user: User, kind: LoginEvent.Kind, sealed: SealedPassword | None
+    request: HttpRequest,
+    *,
+    user: User,
+    kind: LoginEvent.Kind,
+    sealed: SealedPassword | None,
+    only: int | None = None,
 ) -> LoginEvent:
     """Complete a sign-in: write its event and hand the sealed password on, in one transaction.
 
-    ``sealed`` None is a sign-in that proved no password that could be sent.  Raises
+    ``sealed`` None is a sign-in that proved no password that could be sent; one that has expired
+    is not sent either, the new one will be.  ``only`` is the one binding meant.  Raises
     OvertakenError where a newer password was set since this one was verified, or the person may
     not sign in any more.
     """
     with transaction.atomic():
         current = (
             User.objects.select_for_update(no_key=True)
-            .only("password_version", "state")
+            .only(
+                "state",
+                "password",
+                "password_version",
+                "password_demanded_at",
+                "password_changed_at",
+                "created_at",
+            )
             .get(pk=user.pk)
         )
         if sealed is not None and sealed.password_version != current.password_version:
@@ -96,10 +115,19 @@ def release(
         if not reason:
             event = record(request, user=user, kind=kind, outcome=LoginEvent.Outcome.SUCCEEDED)
             if sealed is not None:
-                portal_login.send(sender=User, user=user, login_event=event, sealed=sealed)
+                _announce(event, sealed)
+                if current.password_status == User.PasswordStatus.ACTIVE:
+                    portal_login.send(
+                        sender=User, user=user, login_event=event, sealed=sealed, only=only
+                    )
             return event
     record(request, user=user, kind=kind, outcome=LoginEvent.Outcome.FAILED, reason=reason)
     raise OvertakenError
+
+
+def _announce(event: LoginEvent, sealed: SealedPassword) -> None:
+    if event.kind in NEW_PASSWORD:
+        password_set.send(sender=User, login_event=event, password_version=sealed.password_version)
 
 
 def state_refusal(user: User) -> LoginEvent.Reason:

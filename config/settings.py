@@ -6,6 +6,7 @@ A secret NAME may also come from the file that NAME_FILE names.
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from config import embedded
+from portal.colours import shades
 
 django_stubs_ext.monkeypatch()
 environ.Env.DB_SCHEMES["postgres"] = environ.Env.DB_SCHEMES["postgresql"]
@@ -68,6 +70,10 @@ PORTAL_URL = env.str("PORTAL_URL", default="http://127.0.0.1:8000" if EMBEDDED e
 if not PORTAL_URL:
     raise required("PORTAL_URL")
 _portal = urlsplit(PORTAL_URL)
+PRODUCT_NAME = env.str("PRODUCT_NAME", default="Latchkey")
+PRODUCT_COLOUR = env.str("PRODUCT_COLOUR", default="#0f6466").lower()
+if not re.fullmatch("#[0-9a-f]{6}", PRODUCT_COLOUR):
+    raise ImproperlyConfigured("PRODUCT_COLOUR has to be a colour such as #0f6466.")
 IS_HTTPS = _portal.scheme == "https"
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS",
@@ -82,6 +88,14 @@ CREDENTIALS_PRIVATE_KEYS = key("CREDENTIALS_PRIVATE_KEYS")
 PASSWORDS_PUBLIC_KEY = key("PASSWORDS_PUBLIC_KEY")
 PASSWORDS_PRIVATE_KEYS = key("PASSWORDS_PRIVATE_KEYS")
 PASSWORD_SEAL_TTL = timedelta(seconds=env.int("PASSWORD_SEAL_TTL", default=3600))
+
+# --- Passwords and the links that set them (accounts.links, accounts.password_rules)
+
+PASSWORD_MIN_LENGTH = max(8, env.int("PASSWORD_MIN_LENGTH", default=12))
+PASSWORD_HISTORY = env.int("PASSWORD_HISTORY", default=3)
+PASSWORD_MAX_AGE = timedelta(days=env.int("PASSWORD_MAX_AGE_DAYS", default=0))
+ACTIVATION_LINK_TTL = timedelta(days=env.int("ACTIVATION_LINK_DAYS", default=7))
+RESET_LINK_TTL = timedelta(minutes=env.int("RESET_LINK_MINUTES", default=60))
 
 # --- Directories
 
@@ -125,15 +139,18 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.time_zones.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.expired_passwords.ExpiredPasswordMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -147,6 +164,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.context.people",
             ]
         },
     }
@@ -241,7 +259,9 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mail"
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"latchkey@{_portal.hostname}")
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", default=f"{PRODUCT_NAME} <latchkey@{_portal.hostname}>"
+)
 
 # --- Sign-in (decisions 3 and 4)
 
@@ -254,17 +274,26 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {
+            "user_attributes": ["username", "email", "given_name", "family_name", "display_name"]
+        },
+    },
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
+        "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "accounts.password_rules.SealableValidator"},
+    {"NAME": "directories.password_rules.BoundDirectoriesValidator"},
+    {"NAME": "accounts.password_rules.NotReusedValidator"},
 ]
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = reverse_lazy("portal:home")
+PASSWORD_SET_REDIRECT_URL = reverse_lazy("portal:result")
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"change_password": "accounts.forms.ChangePasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -278,9 +307,11 @@ ACCOUNT_RATE_LIMITS = {
     # nothing, so an office behind one address can start its day.
     "login": None,
     "login_failed": "100/m/ip,5/5m/key",
+    # A mailed link: asked for by anybody who knows a name.
+    "password_link": "20/m/ip,5/h/key",
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_ISSUER = "Latchkey"
+MFA_TOTP_ISSUER = PRODUCT_NAME
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
@@ -297,6 +328,19 @@ SECURE_REFERRER_POLICY = "same-origin"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+# The admin, and the page with a QR code, each have a little more: config.admin_site, config.urls.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 # No error report ever holds the variables of a frame or what was posted.
 DEFAULT_EXCEPTION_REPORTER = "config.error_reports.PlainExceptionReporter"
 
@@ -304,7 +348,7 @@ DEFAULT_EXCEPTION_REPORTER = "config.error_reports.PlainExceptionReporter"
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
-TIME_ZONE = "UTC"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = None if EMBEDDED else DATA_DIR / "static"
@@ -315,10 +359,11 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
 UNFOLD = {
-    "SITE_TITLE": "Latchkey",
-    "SITE_HEADER": "Latchkey",
+    "SITE_TITLE": PRODUCT_NAME,
+    "SITE_HEADER": PRODUCT_NAME,
     "SITE_SYMBOL": "key",
     "SITE_URL": reverse_lazy("portal:home"),
+    "COLORS": {"primary": shades(PRODUCT_COLOUR)},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     # Without these its menu would link to the password page that the admin does not have.
@@ -356,6 +401,12 @@ UNFOLD = {
                         ("Directories", "domain", "directories", "directory"),
                         ("Bindings", "link", "directories", "binding"),
                         ("Sync jobs", "sync", "passwordsync", "syncjob"),
+                    ],
+                    "Portal": [
+                        ("Organisation", "apartment", "portal", "organisation"),
+                        ("Bookmarks", "bookmark", "portal", "bookmark"),
+                        ("Mail texts", "edit_note", "portal", "mailtext"),
+                        ("Mails", "outbox", "portal", "mail"),
                     ],
                 }.items()
             )

@@ -14,7 +14,7 @@ from directories.connections import endpoints, seal_credentials
 from directories.connectors import CONNECTORS
 from directories.connectors.errors import CredentialsError
 from directories.models import Directory
-from directories.signals import directory_wants_worker
+from directories.signals import directory_added, directory_wants_worker
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def add_directory(*, directory: Directory, credentials: str | bytes, actor: User
         # What is sealed is bound to the row's id, so the row comes first.
         directory.credentials = seal_credentials(directory, parsed)
         directory.save(update_fields=["credentials"])
+        directory_added.send(sender=Directory, directory=directory)
         request_check(directory=directory)
     logger.info("directories.directory.add: %s by %s", directory.pk, actor and actor.pk)
 

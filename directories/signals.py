@@ -2,6 +2,9 @@
 
 from django.dispatch import Signal
 
+directory_added = Signal()
+"""A directory was added: ``directory``."""
+
 bindings_created = Signal()
 """People were bound: ``bindings``, with user and directory loaded."""
 

@@ -20,7 +20,7 @@ from directories import attributes
 from directories.models import Binding
 from passwordsync import due
 from passwordsync.models import PENDING, Status, SyncJob
-from passwordsync.signals import job_finished
+from passwordsync.signals import job_finished, passwords_late
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -38,13 +38,20 @@ BACKOFF_AT_MOST: Final = timedelta(minutes=2)
 """… up to this."""
 
 
-def release(*, user: User, login_event: LoginEvent, sealed: SealedPassword) -> list[SyncJob]:
+def release(
+    *, user: User, login_event: LoginEvent, sealed: SealedPassword, only: int | None = None
+) -> list[SyncJob]:
     """Queue a just sealed password for every binding of a person that is due.
 
-    Runs inside the transaction of the login event, which holds the person's row.  The number of
-    statements does not depend on the number of bindings.
+    With ``only`` for that one binding alone, which is due because the person asks.  Runs inside
+    the transaction of the login event, which holds the person's row.  The number of statements
+    does not depend on the number of bindings.
     """
-    due_jobs = due.refresh(Binding.objects.filter(user=user, ended_at=None), is_login=True)
+    bindings = Binding.objects.filter(user=user, ended_at=None)
+    if only is not None:
+        bindings = bindings.filter(pk=only)
+        bindings.update(asked_at=timezone.now())
+    due_jobs = due.refresh(bindings, is_login=True)
     # A password known to be refused is not sent again: the person chooses another.
     jobs = [
         job for job in due_jobs if job.binding.refused_password_version != sealed.password_version
@@ -141,6 +148,9 @@ def _is_to_be_sent(job: SyncJob) -> bool:
         return False
     if job.sealed_password is None or job.sealed_password.password_version != user.password_version:
         back_to_waiting([job], "A newer password was set; the next login sends it.")
+        return False
+    if user.password_status != User.PasswordStatus.ACTIVE:
+        back_to_waiting([job], "The password has expired; the new one will be sent.")
         return False
     if due.reason(job.binding) is None:
         finish(job, Status.SUPERSEDED)
@@ -269,16 +279,22 @@ def expire_sealed() -> int:
     oldest = timezone.now() - settings.PASSWORD_SEAL_TTL
     with transaction.atomic():
         jobs = list(
-            SyncJob.objects.select_for_update(of=("self",), skip_locked=True).filter(
-                status=Status.QUEUED, sealed_password__sealed_at__lt=oldest
-            )
+            SyncJob.objects.select_for_update(of=("self",), skip_locked=True)
+            .filter(status=Status.QUEUED, sealed_password__sealed_at__lt=oldest)
+            .select_related("binding__user", "binding__directory")
         )
         back_to_waiting(
             jobs, "The directory could not be reached before the sealed password expired."
         )
+        if late := [job.binding for job in jobs if _has_old_password(job.binding)]:
+            passwords_late.send(sender=SyncJob, bindings=late)
         # Belongs to no job and is not held: nothing would ever delete it.
         SealedPassword.objects.filter(job=None, held_until=None, sealed_at__lt=oldest).delete()
     return len(jobs)
+
+
+def _has_old_password(binding: Binding) -> bool:
+    return binding.is_managed and binding.pushed_password_version != binding.user.password_version
 
 
 def ask(*, bindings: Iterable[Binding], actor: User | None) -> int:

@@ -21,7 +21,7 @@ class Due(models.TextChoices):
     NEVER = "never", _("never taken over")
     RECORD = "record", _("record changed")
     PASSWORD = "password", _("password changed")
-    ASKED = "asked", _("asked for by an operator")
+    ASKED = "asked", _("asked for")
 
 
 class Status(models.TextChoices):

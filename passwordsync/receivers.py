@@ -17,9 +17,14 @@ from passwordsync.wake import wake
 
 @receiver(portal_login)
 def queue_due_bindings(
-    *, user: User, login_event: LoginEvent, sealed: SealedPassword, **_kwargs: Any
+    *,
+    user: User,
+    login_event: LoginEvent,
+    sealed: SealedPassword,
+    only: int | None = None,
+    **_kwargs: Any,
 ) -> None:
-    jobs.release(user=user, login_event=login_event, sealed=sealed)
+    jobs.release(user=user, login_event=login_event, sealed=sealed, only=only)
 
 
 @receiver([bindings_created, bindings_ended])

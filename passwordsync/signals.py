@@ -4,3 +4,7 @@ from django.dispatch import Signal
 
 job_finished = Signal()
 """A job that carried a password came to an end: ``job``, with binding, user, directory loaded."""
+
+passwords_late = Signal()
+"""Directories could not be given a new password in time, and still have the old one:
+``bindings``, with user and directory loaded.  The next login sends it."""

@@ -5,8 +5,8 @@ What operators read about a problem names internals, and is never shown here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils.functional import Promise
@@ -17,6 +17,7 @@ from directories.models import Binding, Directory
 from passwordsync import states
 from passwordsync.models import Due
 from passwordsync.states import Shown, State
+from portal.models import Bookmark
 
 TONES: Final = {
     State.WAITING: "notice",
@@ -37,7 +38,7 @@ WAITING_TEXTS: Final[dict[str, Promise]] = {
     Due.PASSWORD: _(
         "%(directory)s does not have your new password yet. Confirm your password to send it."
     ),
-    Due.ASKED: _("Your help desk asks you to confirm your password for %(directory)s again."),
+    Due.ASKED: _("Please confirm your password for %(directory)s again."),
 }
 WAITING_TEXT: Final = _("Confirm your password to bring %(directory)s up to date.")
 
@@ -45,8 +46,8 @@ STATE_TEXTS: Final[dict[State, Promise]] = {
     State.UPDATING: _("Your password is on its way to %(directory)s. This takes a few seconds."),
     State.UP_TO_DATE: _("Your portal password opens %(directory)s."),
     State.RETRYING: _(
-        "%(directory)s has not taken your password yet. Latchkey keeps trying; there is nothing "
-        "for you to do."
+        "%(directory)s has not taken your password yet. The portal keeps trying; there is "
+        "nothing for you to do."
     ),
     State.REFUSED: _(
         "%(directory)s has password rules of its own and does not accept this password. "
@@ -66,16 +67,19 @@ BLOCKED_TEXTS: Final[dict[str, Promise]] = {
     Binding.Problem.FEDERATED: _("Another system signs you in to %(directory)s."),
     Binding.Problem.PRIVILEGED: _("Your account in %(directory)s has special rights."),
     Binding.Problem.TAKEN: _("Your account in %(directory)s belongs to somebody else here."),
-    Binding.Problem.PERMISSION_DENIED: _("Latchkey may not change your account in %(directory)s."),
+    Binding.Problem.PERMISSION_DENIED: _(
+        "The portal may not change your account in %(directory)s."
+    ),
 }
 BLOCKED_TEXT: Final = _("Your account in %(directory)s could not be updated.")
 
 
 @dataclass(frozen=True)
 class Card:
-    """One directory of a person: its state, and what happens next."""
+    """One directory of a person: its state, what happens next, and its bookmarks."""
 
     shown: Shown
+    bookmarks: Sequence[Bookmark] = ()
 
     @property
     def directory(self) -> Directory:
@@ -105,6 +109,13 @@ class Card:
     def is_for_help_desk(self) -> bool:
         return self.state == State.BLOCKED
 
+    @property
+    def sending(self) -> str:
+        """Whether the person may send their password to this one alone: "try", "again" or ""."""
+        if self.state in (State.WAITING, State.RETRYING, State.BLOCKED):
+            return "try"
+        return "again" if self.state == State.UP_TO_DATE else ""
+
     def _text(self) -> Promise:
         if self.state == State.WAITING:
             job = self.shown.job
@@ -116,16 +127,22 @@ class Card:
 
 def cards(user: User) -> list[Card]:
     """Make a person's cards, in two queries however many directories they are bound to."""
-    bindings = (
+    bindings = list(
         Binding.objects.filter(Binding.LIVE, user=user)
         .select_related("directory")
         .defer("directory__credentials")
         .order_by("directory__name")
     )
-    found = list(bindings)
-    for binding in found:
+    for binding in bindings:
         binding.user = user
-    return [Card(shown) for shown in states.shown(found)]
+    return [Card(shown) for shown in states.shown(bindings)]
+
+
+def with_bookmarks(
+    found: Sequence[Card], bookmarks: Mapping[int | None, Sequence[Bookmark]]
+) -> list[Card]:
+    """Give each card the bookmarks of its directory."""
+    return [replace(card, bookmarks=bookmarks.get(card.directory.pk, ())) for card in found]
 
 
 def has_state(found: Sequence[Card], state: State) -> bool:

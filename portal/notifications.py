@@ -1,39 +1,55 @@
-"""Notifications: written when a password has arrived, shown in the portal."""
+"""Notifications: what happened to a person's password, kept for them in the portal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from directories.models import Binding
 from passwordsync.models import Status, SyncJob
 from portal.models import Notification
 
-SHOWN: Final = 5
+SHOWN: Final = 3
 """How many the home page shows, newest first."""
+KINDS: Final = {
+    Status.SUCCEEDED: Notification.Kind.PASSWORD_UPDATED,
+    Status.REFUSED: Notification.Kind.PASSWORD_REFUSED,
+}
 
 
-def password_updated(job: SyncJob) -> None:
-    """Tell a person that their password has arrived; once for each job that sent one."""
-    if job.status != Status.SUCCEEDED or job.login_event_id is None:
+def job_finished(job: SyncJob) -> None:
+    """Tell a person what became of their password; once for each job that sent one."""
+    kind = KINDS.get(Status(job.status))
+    if kind is None or job.login_event_id is None:
         return
     Notification.objects.bulk_create(
-        [
-            Notification(
-                user=job.binding.user,
-                binding=job.binding,
-                sync_job=job,
-                kind=Notification.Kind.PASSWORD_UPDATED,
-            )
-        ],
+        [Notification(user=job.binding.user, binding=job.binding, sync_job=job, kind=kind)],
         ignore_conflicts=True,
     )
 
 
-def newest(user: User) -> list[Notification]:
-    """Get what the home page shows, in one query."""
-    return list(user.notifications.select_related("binding__directory")[:SHOWN])
+def passwords_late(bindings: Iterable[Binding]) -> None:
+    """Tell people that a directory still has their old password."""
+    Notification.objects.bulk_create(
+        Notification(user=binding.user, binding=binding, kind=Notification.Kind.PASSWORD_LATE)
+        for binding in bindings
+    )
+
+
+def every(user: User) -> QuerySet[Notification]:
+    """Get all notifications of a person, newest first, ready to be shown."""
+    return user.notifications.select_related("binding__directory").defer(
+        "binding__directory__credentials"
+    )
+
+
+def unread(user: User) -> int:
+    """Count what a person has not read."""
+    return user.notifications.filter(read_at=None).count()
 
 
 def mark_read(*, user: User) -> int:

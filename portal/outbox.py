@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused
 from time import monotonic
 from typing import Final
-from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from celery import current_app
+from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.template.loader import render_to_string
+from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from accounts.models import User
-from directories.models import Binding
+from accounts import links
+from portal import mails
 from portal.models import Mail
 
 logger = logging.getLogger(__name__)
@@ -27,24 +27,26 @@ CLAIM: Final = timedelta(minutes=2)
 BACKOFF_AT_MOST: Final = timedelta(hours=6)
 """The delay after a failure starts at a claim's length and doubles up to this."""
 GIVE_UP_AFTER: Final = timedelta(days=5)
-"""A mail that could not be sent for so long stays in the outbox with its error."""
+"""A mail that could not be sent for so long is not tried again, unless an operator asks."""
 SLICE: Final = timedelta(seconds=60)
 """How long one run sends; the next one goes on."""
+SENDER: Final = "portal.tasks.send_mails"
+"""The task's name; its module imports this one."""
+EXPIRES_SECONDS: Final = 30
+"""A message that no worker took is of no use: beat sends another."""
 
 
-def queue_bind_mails(bindings: Iterable[Binding]) -> None:
-    """Queue "you were added to X" for active people with a password; once for each binding.
+def queue(new: Iterable[Mail]) -> None:
+    """Queue mails inside the caller's transaction; one whose key its address has had is not."""
+    if Mail.objects.bulk_create(new, ignore_conflicts=True):
+        transaction.on_commit(_wake_sender, robust=True)
 
-    User and directory of each binding have to be loaded.
-    """
-    Mail.objects.bulk_create(
-        (
-            Mail(kind=Mail.Kind.BOUND, binding=binding, address=binding.user.email)
-            for binding in bindings
-            if _may_sign_in(binding.user)
-        ),
-        ignore_conflicts=True,
-    )
+
+def _wake_sender() -> None:
+    try:
+        current_app.send_task(SENDER, retry=False, expires=EXPIRES_SECONDS)
+    except OperationalError as error:
+        logger.warning("The broker cannot be reached, beat will send the mails: %s", error)
 
 
 def send_due() -> int:
@@ -63,7 +65,7 @@ def send_due() -> int:
                 continue
             try:
                 connection.open()  # kept for the mails that follow
-                _message(mail, connection).send()
+                mails.message(mail, connection).send()
             except OSError as error:  # SMTPException is one
                 logger.warning("Mail %d could not be sent: %s", mail.pk, type(error).__name__)
                 _record(mail, error=_text(error))
@@ -76,25 +78,43 @@ def send_due() -> int:
     return sent
 
 
+def is_claimed(mail: Mail, now: datetime) -> bool:
+    """Say whether a sender has a mail in hand."""
+    return mail.claimed_until is not None and mail.claimed_until > now
+
+
+def send_now(chosen: Iterable[Mail]) -> int:
+    """Have mails that wait sent at once, also those given up; returns how many."""
+    now = timezone.now()
+    with transaction.atomic():
+        count = (
+            Mail.objects.filter(Mail.WAITING, pk__in=[mail.pk for mail in chosen])
+            .exclude(claimed_until__gt=now)
+            .update(next_attempt_at=now)
+        )
+        transaction.on_commit(_wake_sender, robust=True)
+    return count
+
+
 def _claim() -> Mail | None:
     """Take the mail that is due for longest; None when there is none."""
     while True:
         now = timezone.now()
         mail = (
-            Mail.objects.filter(
-                Mail.WAITING, next_attempt_at__lte=now, created_at__gt=now - GIVE_UP_AFTER
-            )
-            .select_related("binding__user", "binding__directory")
+            Mail.objects.filter(Mail.WAITING, next_attempt_at__lte=now)
+            .select_related("user", "binding__directory", "link", "login_event")
             .order_by("next_attempt_at", "pk")
             .first()
         )
         if mail is None:
             return None
+        is_last = mail.created_at < now - GIVE_UP_AFTER
+        delay = min(CLAIM * 2 ** min(mail.attempts, 16), BACKOFF_AT_MOST)
         # Written before the call, so that a crash cannot make a tight loop.
         claim = {
             "attempts": mail.attempts + 1,
             "claimed_until": now + CLAIM,
-            "next_attempt_at": now + min(CLAIM * 2 ** min(mail.attempts, 16), BACKOFF_AT_MOST),
+            "next_attempt_at": None if is_last else now + delay,
         }
         if Mail.objects.filter(Mail.WAITING, pk=mail.pk, attempts=mail.attempts).update(**claim):
             mail.attempts += 1
@@ -109,35 +129,18 @@ def _record(mail: Mail, **values: object) -> int:
 
 
 def _is_still_true(mail: Mail) -> bool:
-    return mail.binding.ended_at is None and _may_sign_in(mail.binding.user)
-
-
-def _may_sign_in(user: User) -> bool:
-    return user.is_active and user.has_usable_password()
-
-
-def _message(mail: Mail, connection: BaseEmailBackend) -> EmailMultiAlternatives:
-    context = {
-        "person": mail.binding.user,
-        "directory": mail.binding.directory,
-        "portal_url": settings.PORTAL_URL,
-    }
-    folder = f"mail/{mail.kind}"
-    message = EmailMultiAlternatives(
-        subject=" ".join(render_to_string(f"{folder}/subject.txt", context).split()),
-        body=render_to_string(f"{folder}/body.txt", context).strip() + "\n",
-        to=[mail.address],
-        headers={"Message-ID": _message_id(mail), "Auto-Submitted": "auto-generated"},
-        connection=connection,
-    )
-    message.attach_alternative(render_to_string(f"{folder}/body.html", context), "text/html")
-    return message
-
-
-def _message_id(mail: Mail) -> str:
-    """Name a mail the same at every attempt."""
-    host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
-    return f"<{mail.kind}.{mail.pk}.{mail.created_at:%Y%m%d%H%M%S%f}@{host}>"
+    user, binding, link = mail.user, mail.binding, mail.link
+    match mail.kind:
+        case Mail.Kind.BOUND if binding is not None:
+            return binding.ended_at is None and user.may_sign_in
+        case Mail.Kind.WELCOME | Mail.Kind.RESET if link is not None:
+            link.user = user
+            return links.is_usable(link)
+        case Mail.Kind.PASSWORD_LATE if binding is not None:
+            is_old = binding.pushed_password_version != user.password_version
+            return binding.ended_at is None and user.is_active and is_old
+        case _:
+            return True
 
 
 def _text(error: OSError) -> str:

@@ -1,38 +1,61 @@
-"""What the portal does when somebody was bound, or a password has arrived."""
+"""What the portal does about facts of the apps below; each receiver is one call."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
 from django.dispatch import receiver
-from kombu.exceptions import OperationalError
 
-from directories.models import Binding
-from directories.signals import bindings_created
+from accounts.models import LoginEvent, PasswordLink, User
+from accounts.signals import addresses_changed, links_issued, password_set, people_activated
+from directories.models import Binding, Directory
+from directories.signals import bindings_created, directory_added
 from passwordsync.models import SyncJob
-from passwordsync.signals import job_finished
-from portal import notifications, outbox
-from portal.tasks import send_mails
-
-logger = logging.getLogger(__name__)
+from passwordsync.signals import job_finished, passwords_late
+from portal import bookmarks, notifications, occasions
 
 
 @receiver(bindings_created)
-def tell_bound_people(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
-    outbox.queue_bind_mails(bindings)
-    transaction.on_commit(_wake_sender, robust=True)
+def mail_bound_people(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    occasions.bound(bindings)
+
+
+@receiver(people_activated)
+def mail_activated_people(*, user_ids: Sequence[int], **_kwargs: Any) -> None:
+    occasions.activated(user_ids)
+
+
+@receiver(links_issued)
+def mail_links(*, links: Sequence[PasswordLink], **_kwargs: Any) -> None:
+    occasions.links_issued(links)
+
+
+@receiver(password_set)
+def mail_password_set(*, login_event: LoginEvent, password_version: int, **_kwargs: Any) -> None:
+    occasions.password_set(login_event, password_version=password_version)
+
+
+@receiver(passwords_late)
+def mail_passwords_late(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    occasions.passwords_late(bindings)
+
+
+@receiver(passwords_late)
+def notify_passwords_late(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    notifications.passwords_late(bindings)
+
+
+@receiver(addresses_changed)
+def mail_old_addresses(*, user: User, old_addresses: Sequence[str], **_kwargs: Any) -> None:
+    occasions.addresses_changed(user, old_addresses=old_addresses)
 
 
 @receiver(job_finished)
-def tell_password_updated(*, job: SyncJob, **_kwargs: Any) -> None:
-    notifications.password_updated(job)
+def notify_job_finished(*, job: SyncJob, **_kwargs: Any) -> None:
+    notifications.job_finished(job)
 
 
-def _wake_sender() -> None:
-    try:
-        send_mails.apply_async(retry=False)
-    except OperationalError as error:
-        logger.warning("The broker cannot be reached, beat will send the mails: %s", error)
+@receiver(directory_added)
+def propose_bookmarks(*, directory: Directory, **_kwargs: Any) -> None:
+    bookmarks.propose(directory)

@@ -25,7 +25,9 @@ MAY_HASH: Final = {
     "accounts/backends.py",
     "accounts/forms.py",  # hands the new password to the adapter
     "accounts/importing.py",  # makes hashes that nothing opens
+    "accounts/links.py",  # hands the new password to the adapter
     "accounts/models.py",
+    "accounts/password_rules.py",  # compares a new password with those before
     "config/quickstart.py",  # everybody in it is made up
     "directories/connectors/google_workspace.py",
 }
@@ -38,10 +40,19 @@ HASHING_LIBRARIES: Final = {"argon2", "bcrypt", "crypt", "passlib"}
 ADDRESSES: Final = {
     "": "portal:home",
     "live/": "portal:live",
+    "result/": "portal:result",
+    "directories/<int:binding_id>/send/": "portal:send",
+    "notifications/": "portal:notifications",
     "notifications/read/": "portal:notifications-read",
+    "profile/": "portal:profile",
+    "security/": "portal:security",
+    "security/sessions/end/": "portal:sessions-end",
+    "security/sessions/<int:session_id>/end/": "portal:session-end",
     "login/": "account_login",
     "logout/": "account_logout",
     "confirm/": "account_reauthenticate",
+    "forgotten/": "account_forgotten",
+    "set-up/<str:token>/": "account_set_up",
     "password/": "account_change_password",
     "second-factor/": "mfa_index",
     "second-factor/code/": "mfa_authenticate",
@@ -52,6 +63,7 @@ ADDRESSES: Final = {
     "second-factor/recovery/new/": "mfa_generate_recovery_codes",
     "second-factor/recovery/file/": "mfa_download_recovery_codes",
     "first-administrator/<str:token>/": "first-administrator",
+    "theme.css": "theme",
     "admin/": "admin:index",
     "admin/search/": "admin:search",
     "admin/login/": "admin:login",
@@ -64,11 +76,13 @@ ADDRESSES: Final = {
         "admin:directories_directory_check_now_page"
     ),
     "admin/directories/binding/bind/": "admin:directories_binding_bind_people",
+    "admin/portal/mailtext/<path:object_id>/preview/": "admin:portal_mailtext_preview",
 }
 """Every address there may be, and its name; the admin's pages of models follow a pattern."""
 ADMIN_MODELS: Final = {
     "accounts/loginevent", "accounts/user", "auth/group", "directories/binding",
-    "directories/directory", "passwordsync/syncjob",
+    "directories/directory", "passwordsync/syncjob", "portal/bookmark", "portal/mail",
+    "portal/mailtext", "portal/organisation",
 }  # fmt: skip
 ADMIN_PAGES: Final = {
     "", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",

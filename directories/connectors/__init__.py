@@ -12,6 +12,17 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from directories.connectors.base import Connection, Connector, Endpoints
+from directories.connectors.password_rules import PasswordRules
+
+
+@dataclass(frozen=True)
+class ProposedBookmark:
+    """A link that people in this kind of directory will want; ``icon`` is one of the portal's."""
+
+    label: str
+    address: str
+    description: str
+    icon: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +33,17 @@ class ConnectorKind:
     module: str
     connector: str
     needs_admin_email: bool
+    bookmarks: tuple[ProposedBookmark, ...] = ()
 
     def parse_credentials(self, text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
         """Check uploaded credentials and keep what is needed; raises CredentialsError."""
         parse = import_module(self.module).parse_credentials
         return cast("dict[str, Any]", parse(text, endpoints))
+
+    @property
+    def password_rules(self) -> PasswordRules:
+        """What this kind of directory is known to accept as a password."""
+        return cast("PasswordRules", import_module(self.module).PASSWORD_RULES)
 
     def connect(self, connection: Connection, endpoints: Endpoints) -> Connector:
         """Make a connector; the first one of a process imports its SDK, some 0.3 s."""
@@ -41,12 +58,26 @@ CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
             module="directories.connectors.google_workspace",
             connector="GoogleWorkspaceConnector",
             needs_admin_email=True,
+            bookmarks=(
+                ProposedBookmark("Gmail", "https://mail.google.com/", "Mail", "mail"),
+                ProposedBookmark("Drive", "https://drive.google.com/", "Files", "files"),
+                ProposedBookmark(
+                    "Calendar", "https://calendar.google.com/", "Meetings", "calendar"
+                ),
+            ),
         ),
         "microsoft_entra": ConnectorKind(
             label="Microsoft 365 / Entra ID",
             module="directories.connectors.microsoft_entra",
             connector="MicrosoftEntraConnector",
             needs_admin_email=False,
+            bookmarks=(
+                ProposedBookmark("Outlook", "https://outlook.office.com/", "Mail", "mail"),
+                ProposedBookmark("Teams", "https://teams.microsoft.com/", "Chat", "chat"),
+                ProposedBookmark(
+                    "Office", "https://www.microsoft365.com/", "Documents", "document"
+                ),
+            ),
         ),
     }
 )

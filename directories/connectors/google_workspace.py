@@ -35,6 +35,7 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 from directories.connectors.google_errors import ATTRIBUTES
+from directories.connectors.password_rules import PasswordRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  an address
 HASH_ROUNDS = 10_000
 # The most that Google takes in a crypt prefix. Source: discovery document directory_v1 20261104.
-MIN_PASSWORD, MAX_PASSWORD = 8, 100
-# Characters. Source: Directory API reference, as PROVIDERS.md 1.2 quotes it.
+PASSWORD_RULES = PasswordRules(min_length=8, max_length=100)
+# Source: Directory API reference, as PROVIDERS.md 1.2 quotes it.
 MAX_EVENTS = 50
 # Newest first, so more would not help; a few late ones may stand in the wrong order.
 SALT_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -172,8 +173,11 @@ class GoogleWorkspaceConnector:
         if unknown:
             raise AttributeRejectedError(f"Google has no place for {', '.join(sorted(unknown))}.")
         is_clear = self._connection.sends_clear_password
-        if push.password is not None and not is_clear:
-            _require_google_rules(push.password)
+        # From a hash Google cannot tell what it would not let the person type.
+        if push.password is not None and PASSWORD_RULES.impossible(push.password):
+            raise PasswordRejectedError(
+                "Google takes passwords of 8 to 100 characters, without accents or other scripts."
+            )
 
         def make_request(services: Services) -> Any:
             return services.directory.users().update(
@@ -271,18 +275,6 @@ class GoogleWorkspaceConnector:
                 "The credentials belong to another Google customer than this directory was set up "
                 "with: upload those of the first, or make a new directory."
             )
-
-
-def _require_google_rules(password: str) -> None:
-    """Refuse what Google would not let the person type; it cannot tell from a hash."""
-    if not (
-        MIN_PASSWORD <= len(password) <= MAX_PASSWORD
-        and password.isascii()
-        and password.isprintable()
-    ):
-        raise PasswordRejectedError(
-            "Google takes passwords of 8 to 100 characters, without accents or other scripts."
-        )
 
 
 def _names(push: Push) -> dict[str, Any]:

@@ -34,9 +34,11 @@ from directories.connectors.errors import (
     AttributeRejectedError,
     CredentialsError,
     DirectoryRefusedError,
+    PasswordRejectedError,
     PermissionDeniedError,
 )
 from directories.connectors.microsoft_errors import ATTRIBUTES, FEDERATED, SYNCED
+from directories.connectors.password_rules import PasswordRules
 
 if TYPE_CHECKING:
     from msgraph.generated.models.user import User
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 SDK_NAMES = {"given_name": "given_name", "family_name": "surname", "display_name": "display_name"}
 # Our attribute names and those of the SDK's User.
+PASSWORD_RULES = PasswordRules(min_length=8, max_length=256, classes=3, forbids_user_name=True)
+# Source: learn.microsoft.com/entra/identity/authentication/concept-sspr-policy, read 2026-11-23.
 CERTIFICATE_WARNING = timedelta(days=30)
 # A certificate that ends sooner is mentioned at each check.
 
@@ -196,6 +200,10 @@ class MicrosoftEntraConnector:
         if push.attributes.get("display_name") == "":
             # Source: learn.microsoft.com/graph/api/resources/user, displayName, read 2026-11-23.
             raise AttributeRejectedError("Entra ID does not let display_name be cleared.")
+        if push.password is not None and PASSWORD_RULES.impossible(push.password):
+            raise PasswordRejectedError(
+                "Entra ID takes passwords of 8 to 256 characters, without accents or other scripts."
+            )
         answer = await self._client.patch_user(_user(push), push)
         return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))
 

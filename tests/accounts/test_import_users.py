@@ -47,6 +47,7 @@ def test_every_column_arrives() -> None:
         "email": "grace@example.com",
         "alternate_email": "grace@example.org",
         "state": "suspended",
+        "time_zone": "Europe/Berlin",
     }
 
     import_people(people(",".join(values), ",".join(values.values())))

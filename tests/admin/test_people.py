@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.signals import record_changed
 from directories.models import Binding
+from portal.models import Mail
 from tests.admin.conftest import Act, said
 from tests.factories import PASSWORD, BindingFactory, DirectoryFactory, UserFactory
 
@@ -282,7 +283,7 @@ def test_secret_of_the_second_factor_is_not_shown(as_administrator: Client) -> N
     ("codename", "actions"),
     [
         ("view_user", set()),
-        ("change_user", {"activate", "suspend"}),
+        ("change_user", {"activate", "suspend", "send_link", "demand_new_password"}),
         ("add_binding", {"bind_people"}),
         ("change_binding", {"end_bindings"}),
     ],
@@ -304,3 +305,56 @@ def test_each_action_has_its_own_permission(
 
 def test_operator_does_not_change_what_groups_may_do(as_operator: Client) -> None:
     assert as_operator.get("/admin/auth/group/add/").status_code == 403
+
+
+def test_links_are_sent_to_those_who_may_sign_in(as_operator: Client) -> None:
+    new, active, staged = UserFactory(new=True), UserFactory(), UserFactory(staged=True)
+
+    page = Act(as_operator, "accounts_user").agree("send_link", new, active, staged)
+
+    assert "2 done, 1 skipped, 0 refused" in said(page)[0]
+    assert {(mail.user, mail.kind) for mail in Mail.objects.all()} == {
+        (new, "welcome"),
+        (active, "reset"),
+    }
+
+
+def test_new_password_is_demanded_of_those_who_have_one(as_operator: Client) -> None:
+    new, active, colleague = UserFactory(new=True), UserFactory(), UserFactory(operator=True)
+
+    page = Act(as_operator, "accounts_user").agree("demand_new_password", new, active, colleague)
+
+    assert "1 done, 1 skipped, 1 refused" in said(page)[0]
+    active.refresh_from_db()
+    assert active.password_status == "expired"
+
+
+def test_activation_in_the_form_sends_the_activation_mail(as_operator: Client) -> None:
+    user = UserFactory(new=True, staged=True)
+
+    save(as_operator, user, state="active")
+    save(as_operator, user, family_name="Novak")
+
+    assert [mail.kind for mail in Mail.objects.all()] == ["welcome"]
+
+
+def test_only_an_administrator_says_where_an_activation_mail_goes_besides(
+    as_operator: Client, as_administrator: Client
+) -> None:
+    form = {"email": "nina@example.com", "alternate_email": "spy@example.org", "state": "active"}
+
+    as_operator.post(ADD, {**form, "username": "nina"})
+    addresses = set(Mail.objects.values_list("address", flat=True))
+    as_administrator.post(ADD, {**form, "username": "otto", "email": "otto@example.com"})
+
+    assert addresses == {"nina@example.com"}
+    assert Mail.objects.filter(address="spy@example.org", user__username="otto").count() == 1
+
+
+def test_old_address_is_told_when_an_administrator_changes_it(as_administrator: Client) -> None:
+    user = UserFactory(email="old@example.com")
+
+    save(as_administrator, user, email="new@example.com")
+
+    mail = Mail.objects.get()
+    assert (mail.kind, mail.address, mail.user) == ("address_changed", "old@example.com", user)

@@ -14,10 +14,12 @@ from django.urls import reverse
 from accounts.models import LoginEvent, User
 from directories.models import Binding, Directory
 from passwordsync.models import SyncJob
+from portal.models import Bookmark, Mail, MailText, Organisation
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-AUDITED = (Binding, LoginEvent, SyncJob)
+AUDITED = (Binding, LoginEvent, Mail, SyncJob)
+WITHOUT_ADD = (*AUDITED, MailText, Organisation)
 
 
 def make_event() -> LoginEvent:
@@ -41,6 +43,10 @@ def rows(db: None) -> dict[type[Model], Any]:
         Binding: job.binding,
         SyncJob: job,
         LoginEvent: event,
+        Mail: Mail.objects.create(kind="bound", user=job.binding.user, binding=job.binding),
+        MailText: MailText.objects.create(kind="bound"),
+        Organisation: Organisation.objects.create(pk=1, name="Example"),
+        Bookmark: Bookmark.objects.create(label="Wiki", address="https://wiki.example"),
     }
 
 
@@ -54,11 +60,11 @@ def test_pages_render(
 ) -> None:
     pages = [url_of(model, "changelist"), url_of(model, "change", rows[model].pk)]
     pages += [url_of(model, "history", rows[model].pk)]
-    pages += [] if model in AUDITED else [url_of(model, "add")]
+    pages += [] if model in WITHOUT_ADD else [url_of(model, "add")]
     pages += [url_of(model, "changelist") + "?q=grace"] * (model is not Directory)
 
     for page in pages:
-        response = as_administrator.get(page)
+        response = as_administrator.get(page, follow=model is Organisation)
 
         assert response.status_code == 200, page
         assert PASSWORD not in response.text
@@ -66,7 +72,7 @@ def test_pages_render(
 
 
 def test_every_filter_works(rows: dict[type[Model], Any], as_administrator: Client) -> None:
-    for model in MODELS:
+    for model in set(MODELS) - {Organisation}:
         page = as_administrator.get(url_of(model, "changelist"))
         for spec in page.context["cl"].filter_specs:
             for choice in spec.choices(page.context["cl"]):

@@ -11,6 +11,7 @@ from accounts.sealing import seal_password
 from directories.models import Binding
 from passwordsync import jobs
 from passwordsync.models import FINISHED, OPEN, Status, SyncJob
+from portal.models import Mail
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,6 +196,69 @@ def test_an_expired_password_is_deleted_and_the_job_waits():
 
     assert SyncJob.objects.get().status == Status.WAITING
     assert not SealedPassword.objects.exists()
+
+
+def overdue(**binding):
+    """Queue a password whose life is over."""
+    job = SyncJobFactory(queued=True, binding=BindingFactory(**binding))
+    SealedPassword.objects.update(
+        sealed_at=timezone.now() - settings.PASSWORD_SEAL_TTL - timedelta(minutes=1)
+    )
+    return job
+
+
+@pytest.mark.parametrize(
+    ("binding", "kinds"),
+    [
+        ({"managed": True, "pushed_password_version": 0}, ["password_late"]),
+        ({"managed": True}, []),
+        ({}, []),
+    ],
+)
+def test_people_hear_of_a_new_password_that_could_not_be_sent_in_time(binding, kinds):
+    overdue(**binding)
+
+    jobs.expire_sealed()
+    jobs.expire_sealed()
+
+    assert [mail.kind for mail in Mail.objects.all()] == kinds
+
+
+def test_password_meant_for_one_binding_reaches_that_one_alone():
+    user = UserFactory()
+    meant, other = BindingFactory(user=user), BindingFactory(user=user)
+    event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
+
+    jobs.release(
+        user=user, login_event=event, sealed=seal_password(PASSWORD, user=user), only=meant.pk
+    )
+
+    assert SyncJob.objects.get(status=Status.QUEUED).binding == meant
+    assert not other.jobs.filter(status=Status.QUEUED).exists()
+
+
+def test_one_binding_that_is_up_to_date_is_sent_because_its_person_asks():
+    binding = BindingFactory(managed=True)
+    event = LoginEvent.objects.create(user=binding.user, kind="confirm", outcome="succeeded")
+    sealed = seal_password(PASSWORD, user=binding.user)
+
+    nothing = jobs.release(user=binding.user, login_event=event, sealed=sealed)
+    asked = jobs.release(user=binding.user, login_event=event, sealed=sealed, only=binding.pk)
+
+    assert nothing == []
+    assert [job.trigger for job in asked] == ["asked"]
+
+
+def test_binding_of_somebody_else_cannot_be_meant():
+    user, foreign = UserFactory(), BindingFactory()
+    event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
+
+    jobs.release(
+        user=user, login_event=event, sealed=seal_password(PASSWORD, user=user), only=foreign.pk
+    )
+
+    foreign.refresh_from_db()
+    assert (foreign.asked_at, SyncJob.objects.count()) == (None, 0)
 
 
 def test_unbinding_cancels_the_job_and_deletes_the_password():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.test import Client
 
 from accounts.models import User
+from portal import outbox
 from portal.tasks import send_mails
 from tests.factories import UserFactory
 
@@ -23,8 +26,13 @@ def browser(client: Client, person: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def sender_wakes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def sender_wakes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record when the mail sender was woken, instead of sending to a broker nobody reads."""
-    wakes: list[object] = []
-    monkeypatch.setattr(send_mails, "apply_async", lambda **options: wakes.append(options))
+    wakes: list[str] = []
+
+    def send_task(name: str, *, retry: bool, expires: int) -> None:
+        assert (name, retry, expires) == (send_mails.name, False, 30)
+        wakes.append(name)
+
+    monkeypatch.setattr(outbox, "current_app", SimpleNamespace(send_task=send_task))
     return wakes

@@ -34,13 +34,22 @@ def test_person_is_told_once_that_the_password_arrived(job: SyncJob, person: Use
     assert (notification.user, notification.sync_job) == (person, job)
 
 
-@pytest.mark.parametrize("status", [Status.REFUSED, Status.BLOCKED, Status.SUPERSEDED])
-def test_nothing_is_told_when_it_did_not_arrive(job: SyncJob, status: Status) -> None:
+@pytest.mark.parametrize("status", [Status.BLOCKED, Status.SUPERSEDED])
+def test_nothing_is_told_of_what_the_card_says(job: SyncJob, status: Status) -> None:
     job.status = status
 
     finished(job)
 
     assert not Notification.objects.exists()
+
+
+def test_refusal_is_told_once(job: SyncJob) -> None:
+    job.status = Status.REFUSED
+
+    finished(job)
+    finished(job)
+
+    assert Notification.objects.get().kind == Notification.Kind.PASSWORD_REFUSED
 
 
 def test_nothing_is_told_when_no_password_was_sent(job: SyncJob) -> None:

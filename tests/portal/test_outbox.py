@@ -1,20 +1,22 @@
-"""Bind mails: queued with the binding, sent once, to people who can sign in."""
+"""The outbox: each mail leaves once, whatever fails on the way."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail as django_mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 from kombu.exceptions import OperationalError
-from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.read_only import AuditError
 from directories.bindings import bind, unbind
-from portal import outbox
+from directories.models import Binding
+from portal import mails, occasions, outbox
 from portal.models import Mail
 from portal.tasks import send_mails
 from tests.factories import BindingFactory, DirectoryFactory, UserFactory
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def queued(**binding: object) -> Mail:
-    outbox.queue_bind_mails([BindingFactory(**binding)])
+    occasions.bound([BindingFactory(**binding)])
     return Mail.objects.get()
 
 
@@ -49,56 +51,23 @@ def test_bind_mail_tells_what_to_do(settings: Settings) -> None:
     assert sent.to == ["grace@example.com"]
     assert sent.subject == "You were added to R&D <Labs>"
     assert "https://portal.example.com/" in sent.body
-    assert "R&D <Labs> (Google Workspace)" in sent.body
+    assert "added to R&D <Labs>." in sent.body
     assert "R&amp;D &lt;Labs&gt;" in str(sent.alternatives[0])
 
 
-def test_bind_queues_one_mail_and_wakes_the_sender(
-    sender_wakes: list[object], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    directory, person = DirectoryFactory(), UserFactory()
-
-    with django_capture_on_commit_callbacks(execute=True):
-        bind(directory=directory, users=[person], actor=None)
-        bind(directory=directory, users=[person], actor=None)
-
-    assert Mail.objects.get().address == person.email
-    assert len(sender_wakes) == 1
-
-
-def test_bind_does_not_fail_when_the_broker_is_down(
+def test_broker_that_is_down_costs_nothing(
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    def refuse(**_options: object) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
         raise OperationalError("down")
 
-    monkeypatch.setattr(send_mails, "apply_async", refuse)
+    monkeypatch.setattr(outbox, "current_app", SimpleNamespace(send_task=refuse))
 
     with django_capture_on_commit_callbacks(execute=True):
         bind(directory=DirectoryFactory(), users=[UserFactory()], actor=None)
 
     assert Mail.objects.filter(Mail.WAITING).count() == 1
-
-
-@pytest.mark.parametrize("trait", ["staged", "suspended", "new"])
-def test_people_who_cannot_sign_in_get_no_mail(trait: str) -> None:
-    bind(
-        directory=DirectoryFactory(),
-        users=[UserFactory(**{trait: True}), UserFactory()],
-        actor=None,
-    )
-
-    assert Mail.objects.count() == 1
-
-
-def test_queueing_many_costs_one_statement(
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    bindings = BindingFactory.create_batch(5)
-
-    with django_assert_num_queries(1):
-        outbox.queue_bind_mails(bindings)
 
 
 def test_second_run_sends_nothing() -> None:
@@ -135,6 +104,7 @@ def test_failure_is_kept_and_tried_again_under_the_same_message_id(
         assert outbox.send_due() == 0
     mail.refresh_from_db()
     assert mail.error == "SMTPServerDisconnected: gone"
+    assert mail.next_attempt_at
     assert mail.next_attempt_at > timezone.now() + timedelta(minutes=1)
     assert outbox.send_due() == 0
 
@@ -143,7 +113,7 @@ def test_failure_is_kept_and_tried_again_under_the_same_message_id(
     assert outbox.send_due() == 1
     mail.refresh_from_db()
     assert (mail.error, mail.attempts) == ("", 2)
-    assert django_mail.outbox[0].extra_headers["Message-ID"] == outbox._message_id(mail)
+    assert django_mail.outbox[0].extra_headers["Message-ID"] == mails.message_id(mail)
 
 
 def test_delay_doubles_with_each_attempt() -> None:
@@ -154,13 +124,14 @@ def test_delay_doubles_with_each_attempt() -> None:
         claimed = outbox._claim()
         assert claimed
         claimed.refresh_from_db()
+        assert claimed.next_attempt_at
         delays.append(round((claimed.next_attempt_at - timezone.now()) / timedelta(minutes=1)))
 
     assert delays == [2, 4, 8]
 
 
 def test_refused_address_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox.queue_bind_mails([BindingFactory(user__email="gone@example.com"), BindingFactory()])
+    occasions.bound([BindingFactory(user__email="gone@example.com"), BindingFactory()])
     send_messages = EmailBackend.send_messages
 
     def pick(self: EmailBackend, messages: list[django_mail.EmailMessage]) -> int:
@@ -176,7 +147,7 @@ def test_refused_address_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyP
 
 def test_mail_of_an_ended_binding_is_cancelled() -> None:
     mail = queued()
-    unbind(bindings=[mail.binding], actor=None)
+    unbind(bindings=Binding.objects.all(), actor=None)
 
     assert outbox.send_due() == 0
 
@@ -185,12 +156,26 @@ def test_mail_of_an_ended_binding_is_cancelled() -> None:
     assert django_mail.outbox == []
 
 
-def test_mail_is_given_up_after_some_days() -> None:
+def test_mail_is_given_up_after_some_days_and_sent_when_an_operator_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mail = queued()
-    Mail.objects.filter(pk=mail.pk).update(created_at=timezone.now() - outbox.GIVE_UP_AFTER)
+    Mail.objects.update(created_at=timezone.now() - outbox.GIVE_UP_AFTER - timedelta(hours=1))
+    with monkeypatch.context() as patch:
+        fail_with(patch, SMTPServerDisconnected("gone"))
+        outbox.send_due()
+    given_up = Mail.objects.get().next_attempt_at
 
-    assert outbox.send_due() == 0
-    assert Mail.objects.filter(Mail.WAITING).exists()
+    assert (given_up, outbox.send_due()) == (None, 0)
+    assert outbox.send_now([mail]) == 1
+    assert outbox.send_due() == 1
+
+
+def test_mail_that_a_sender_has_in_hand_is_not_sent_now() -> None:
+    mail = queued()
+    outbox._claim()
+
+    assert outbox.send_now([mail]) == 0
 
 
 def test_name_with_a_line_break_makes_no_header() -> None:

@@ -1,0 +1,116 @@
+"""The product's colour, and what is made of it: readable on light and dark, whatever it is.
+
+Contrast and relative luminance as WCAG 2.2 defines them.  Colours are written ``#rrggbb``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+TEXT_CONTRAST: Final = 4.5
+"""What text needs against its ground."""
+WHITE: Final = "#ffffff"
+BLACK: Final = "#000000"
+LIGHT_GROUND: Final = "#f4f6f6"
+DARK_SURFACE: Final = "#182123"
+"""The grounds of portal.css on which the colour has to be read."""
+SHADES: Final = {50: 0.95, 100: 0.89, 200: 0.78, 300: 0.62, 400: 0.35, 500: 0.12, 600: 0.0}
+DARK_SHADES: Final = {700: 0.18, 800: 0.34, 900: 0.48, 950: 0.68}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The colours of one colour scheme; each is readable on what it is put on."""
+
+    accent: str
+    accent_strong: str
+    on_accent: str
+    tint: str
+
+
+def luminance(colour: str) -> float:
+    """Compute the relative luminance, 0 to 1."""
+
+    def linear(value: int) -> float:
+        share = value / 255
+        return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (linear(value) for value in _channels(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Compute the contrast of two colours, 1 to 21."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    """Mix a share (0 to 1) of another colour into one."""
+    pairs = zip(_channels(colour), _channels(other), strict=True)
+    return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
+
+
+@cache
+def light(colour: str) -> Scheme:
+    """Make the colours of the light scheme."""
+    accent = _readable(colour, BLACK, lambda shade: (LIGHT_GROUND, mix(shade, WHITE, 0.88)))
+    return Scheme(
+        accent=accent,
+        accent_strong=mix(accent, BLACK, 0.24),
+        on_accent=WHITE,
+        tint=mix(accent, WHITE, 0.88),
+    )
+
+
+@cache
+def dark(colour: str) -> Scheme:
+    """Make the colours of the dark scheme."""
+    accent = _readable(colour, WHITE, lambda shade: (mix(shade, DARK_SURFACE, 0.85), DARK_SURFACE))
+    return Scheme(
+        accent=accent,
+        accent_strong=mix(accent, WHITE, 0.3),
+        on_accent=_readable(mix(accent, BLACK, 0.75), BLACK, lambda _shade: (accent,)),
+        tint=mix(accent, DARK_SURFACE, 0.85),
+    )
+
+
+@cache
+def style_sheet(colour: str) -> str:
+    """Write the custom properties that portal.css takes its accents from."""
+    return (
+        f":root {{\n{_properties(light(colour))}}}\n\n"
+        f"@media (prefers-color-scheme: dark) {{\n:root {{\n{_properties(dark(colour))}}}\n}}\n"
+    )
+
+
+def shades(colour: str) -> dict[str, str]:
+    """Make the eleven shades that the admin wants of its primary colour."""
+    base = light(colour).accent
+    lighter = {str(name): mix(base, WHITE, share) for name, share in SHADES.items()}
+    return lighter | {str(name): mix(base, BLACK, share) for name, share in DARK_SHADES.items()}
+
+
+def _readable(colour: str, towards: str, grounds: Callable[[str], tuple[str, ...]]) -> str:
+    """Move a colour as little as needed until it can be read on each of its grounds."""
+    for step in range(101):
+        shade = mix(colour, towards, step / 100)
+        if all(contrast(shade, ground) >= TEXT_CONTRAST for ground in grounds(shade)):
+            return shade
+    return towards
+
+
+def _properties(scheme: Scheme) -> str:
+    return (
+        f"  --accent: {scheme.accent};\n"
+        f"  --accent-strong: {scheme.accent_strong};\n"
+        f"  --on-accent: {scheme.on_accent};\n"
+        f"  --tint: {scheme.tint};\n"
+    )
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
