@@ -62,7 +62,7 @@ def release(
     replaced = [job.sealed_password_id for job in jobs if job.sealed_password_id]
     copies = SealedPassword.objects.bulk_create(sealed.copy() for _ in jobs)
     for job, copy in zip(jobs, copies, strict=True):
-        job.next_attempt_at = _first_attempt_at(job, sealed, now)
+        job.next_attempt_at = _first_attempt_at(job, sealed, now, is_asked=only is not None)
         # Without the password it was sent with, an unclear attempt is only waited for.
         job.is_unclear = job.is_unclear and job.status == Status.QUEUED
         job.queued_at = job.queued_at if job.status == Status.QUEUED else now
@@ -79,10 +79,15 @@ def release(
     return jobs
 
 
-def _first_attempt_at(job: SyncJob, sealed: SealedPassword, now: datetime) -> datetime:
-    """Go at once, but never ahead of a backoff, nor of the settling of an unclear attempt."""
+def _first_attempt_at(
+    job: SyncJob, sealed: SealedPassword, now: datetime, *, is_asked: bool
+) -> datetime:
+    """Go at once, but never ahead of the settling of an unclear attempt, nor of a backoff.
+
+    Only who asks for this one binding goes ahead of that.
+    """
     earliest = now
-    if job.status == Status.QUEUED and job.next_attempt_at:
+    if job.status == Status.QUEUED and job.next_attempt_at and not is_asked:
         earliest = max(now, job.next_attempt_at)
     if job.is_unclear and job.sent_at and job.sent_password_version != sealed.password_version:
         earliest = max(earliest, job.sent_at + SETTLE_DELAY)

@@ -5,6 +5,7 @@ Contrast and relative luminance as WCAG 2.2 defines them.  Colours are written `
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,9 @@ from typing import Final
 
 TEXT_CONTRAST: Final = 4.5
 """What text needs against its ground."""
+DARK_CONTRAST: Final = 6.5
+SOFT: Final = 0.55
+"""What the accent of the dark scheme has, for it to be calm: contrast, and saturation at most."""
 WHITE: Final = "#ffffff"
 BLACK: Final = "#000000"
 LIGHT_GROUND: Final = "#f4f6f6"
@@ -69,12 +73,13 @@ def light(colour: str) -> Scheme:
 @cache
 def dark(colour: str) -> Scheme:
     """Make the colours of the dark scheme."""
-    accent = _readable(colour, WHITE, lambda shade: (mix(shade, DARK_SURFACE, 0.85), DARK_SURFACE))
+    tint = mix(light(colour).accent, DARK_SURFACE, 0.7)
+    accent = _lightened(colour, tint)
     return Scheme(
         accent=accent,
         accent_strong=mix(accent, WHITE, 0.3),
         on_accent=_readable(mix(accent, BLACK, 0.75), BLACK, lambda _shade: (accent,)),
-        tint=mix(accent, DARK_SURFACE, 0.85),
+        tint=tint,
     )
 
 
@@ -101,6 +106,18 @@ def _readable(colour: str, towards: str, grounds: Callable[[str], tuple[str, ...
         if all(contrast(shade, ground) >= TEXT_CONTRAST for ground in grounds(shade)):
             return shade
     return towards
+
+
+def _lightened(colour: str, ground: str) -> str:
+    """Make a colour light and soft enough for a dark ground."""
+    red, green, blue = (value / 255 for value in _channels(colour))
+    hue, _lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    for lightness in range(50, 101):
+        rgb = colorsys.hls_to_rgb(hue, lightness / 100, min(saturation, SOFT))
+        shade = "#" + "".join(f"{round(value * 255):02x}" for value in rgb)
+        if min(contrast(shade, ground), contrast(shade, DARK_SURFACE)) >= DARK_CONTRAST:
+            return shade
+    return WHITE
 
 
 def _properties(scheme: Scheme) -> str:
