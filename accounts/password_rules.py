@@ -31,8 +31,11 @@ class NotReusedValidator:
         if user is None or user.pk is None or not settings.PASSWORD_HISTORY:
             return
         previous = PreviousPassword.objects.filter(user=user).order_by("-pk")
-        hashes = previous.values_list("password", flat=True)[: settings.PASSWORD_HISTORY]
-        if any(check_password(password, hashed) for hashed in (user.password, *hashes)):
+        hashes = list(previous.values_list("password", flat=True)[: settings.PASSWORD_HISTORY])
+        # Django would spend a hash on comparing with the mark that there is no password.
+        if user.has_usable_password():
+            hashes.insert(0, user.password)
+        if any(check_password(password, hashed) for hashed in hashes):
             raise ValidationError(
                 _("You have had this password lately. Choose another one."), code="password_reused"
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
@@ -105,9 +106,11 @@ class MailTextAdmin(OperatorAdmin[MailText]):
     def short_paragraph(self, text: MailText) -> SafeString | str:
         return shortened(text.paragraph)
 
-    @action(description=_("Preview and test"), url_path="preview")
+    @action(description=_("Preview and test"), url_path="preview", permissions=["change"])
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the mail as the operator would get it, and send them one if they ask."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         text = get_object_or_404(MailText, pk=object_id)
         operator = operator_of(request)
         if request.method == "POST":

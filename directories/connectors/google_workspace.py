@@ -176,7 +176,8 @@ class GoogleWorkspaceConnector:
         # From a hash Google cannot tell what it would not let the person type.
         if push.password is not None and PASSWORD_RULES.impossible(push.password):
             raise PasswordRejectedError(
-                "Google takes passwords of 8 to 100 characters, without accents or other scripts."
+                f"Google takes passwords of {PASSWORD_RULES.min_length} to "
+                f"{PASSWORD_RULES.max_length} characters, without accents or other scripts."
             )
 
         def make_request(services: Services) -> Any:

@@ -202,7 +202,8 @@ class MicrosoftEntraConnector:
             raise AttributeRejectedError("Entra ID does not let display_name be cleared.")
         if push.password is not None and PASSWORD_RULES.impossible(push.password):
             raise PasswordRejectedError(
-                "Entra ID takes passwords of 8 to 256 characters, without accents or other scripts."
+                f"Entra ID takes passwords of {PASSWORD_RULES.min_length} to "
+                f"{PASSWORD_RULES.max_length} characters, without accents or other scripts."
             )
         answer = await self._client.patch_user(_user(push), push)
         return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))

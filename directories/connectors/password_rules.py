@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-SHORTEST_USER_NAME = 4
-"""A shorter user name is in too many good passwords to be forbidden in them."""
+SHORTEST_USER_NAME = 3
+"""A shorter user name is in too many good passwords to be forbidden in them.
+
+Microsoft does not say where it begins: rather a password too few than one that is refused later.
+"""
 
 
 class Broken(StrEnum):
@@ -64,7 +67,12 @@ def classes(password: str) -> int:
     )
 
 
+def forbidden(user_names: Iterable[str]) -> list[str]:
+    """Keep, once each and in small letters, those that may not be part of a password."""
+    return list(dict.fromkeys(n.casefold() for n in user_names if len(n) >= SHORTEST_USER_NAME))
+
+
 def holds_user_name(password: str, user_names: Iterable[str]) -> bool:
     """Say whether a user name is part of a password, in capital or small letters."""
     folded = password.casefold()
-    return any(len(name) >= SHORTEST_USER_NAME and name.casefold() in folded for name in user_names)
+    return any(name in folded for name in forbidden(user_names))

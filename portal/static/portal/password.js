@@ -6,13 +6,11 @@ const CHECKS = {
   max_length: (password, value) => password !== "" && [...password].length <= Number(value),
   characters: (password) => password !== "" && /^[\x20-\x7e]*$/.test(password),
   classes: (password, value) =>
-    [/[A-Z]/, /[a-z]/, /[0-9]/, /[^A-Za-z0-9]/].filter((one) => one.test(password)).length >=
+    [/[A-Z]/, /[a-z]/, /[0-9]/, /[^\p{L}\p{N}]/u].filter((one) => one.test(password)).length >=
     Number(value),
   user_name: (password, value) =>
     password !== "" &&
-    !value
-      .split(" ")
-      .some((name) => name.length >= 4 && password.toLowerCase().includes(name.toLowerCase())),
+    !value.split(" ").some((name) => password.toLowerCase().includes(name)),
 };
 const QUIET_MS = 800; // how long typing rests before a screen reader hears of it
 
@@ -35,8 +33,10 @@ function watch(root) {
   }
 
   function tell(open) {
-    if (open || !first.value) {
+    if (!first.value) {
       news.textContent = "";
+    } else if (open) {
+      news.textContent = `${root.dataset.left}: ${open}`;
     } else if (!second.value) {
       news.textContent = root.dataset.allMet;
     } else {

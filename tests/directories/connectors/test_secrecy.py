@@ -8,6 +8,7 @@ import pickle
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -149,12 +150,21 @@ def test_google_sends_a_hash_that_repeats(
     assert b'"hashFunction": "crypt"' in first and b'"$6$rounds=10000$' in first
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 101, "pässword-long", "tab\tinside-it"])
-def test_google_hash_of_a_password_nobody_could_type_is_not_sent(
-    password: str, make: Make, scripted: ScriptedServer, run: Run[Any]
+@pytest.mark.parametrize(
+    ("kind", "password"),
+    [
+        *product(
+            ["google_workspace", "microsoft_entra"], ["short", "pässword-long", "tab\tinside"]
+        ),
+        ("google_workspace", "x" * 101),
+        ("microsoft_entra", "x" * 257),
+    ],
+)
+def test_password_that_is_known_to_be_refused_is_not_sent(
+    kind: str, password: str, make: Make, scripted: ScriptedServer, run: Run[Any]
 ) -> None:
     with pytest.raises(ConnectorError) as raised:
-        run(make("google_workspace").push(make_push(password=password)))
+        run(make(kind).push(make_push(password=password)))
 
     assert raised.value.code == "password_rejected"
     assert scripted.seen == []
