@@ -116,6 +116,28 @@ def test_failure_is_kept_and_tried_again_under_the_same_message_id(
     assert django_mail.outbox[0].extra_headers["Message-ID"] == mails.message_id(mail)
 
 
+def test_sender_that_died_before_its_note_is_followed_under_the_same_message_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class DiedError(BaseException):
+        pass
+
+    def die(*_args: object, **_values: object) -> None:
+        raise DiedError
+
+    mail = queued()
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_record", die)
+        with pytest.raises(DiedError):
+            outbox.send_due()
+    while_it_is_claimed = outbox.send_due()
+    due_again(mail)
+
+    assert (while_it_is_claimed, outbox.send_due(), outbox.send_due()) == (0, 1, 0)
+    ids = {message.extra_headers["Message-ID"] for message in django_mail.outbox}
+    assert (len(django_mail.outbox), len(ids)) == (2, 1)
+
+
 def test_delay_doubles_with_each_attempt() -> None:
     mail = queued()
     delays = []
