@@ -100,6 +100,10 @@ class AccountAdapter(DefaultAccountAdapter):
         request = context.request
         is_self = request.user.is_authenticated and request.user.pk == user.pk
         with transaction.atomic():
+            # Who proved an older password has nothing to say any more: a reset came first.
+            current = User.objects.select_for_update(no_key=True).only("password_version")
+            if current.get(pk=user.pk).password_version != user.password_version:
+                raise self._overtaken(request)
             user.set_password(password)
             user.save(update_fields=["password"])
             sign_in.remember(
@@ -123,10 +127,20 @@ class AccountAdapter(DefaultAccountAdapter):
         if found := sign_in.remembered(request):
             kind, sealed = found
             try:
-                sign_in.release(request, user=user, kind=kind, sealed=sealed, only=only)
+                sign_in.release(
+                    request,
+                    user=user,
+                    kind=kind,
+                    sealed=sealed,
+                    password_version=sealed.password_version,
+                    only=only,
+                )
             except sign_in.OvertakenError:
-                messages.error(request, self.error_messages["overtaken"])
-                raise ImmediateHttpResponse(redirect(settings.LOGIN_URL)) from None
+                raise self._overtaken(request) from None
+
+    def _overtaken(self, request: HttpRequest) -> ImmediateHttpResponse:
+        messages.error(request, self.error_messages["overtaken"])
+        return ImmediateHttpResponse(redirect(settings.LOGIN_URL))
 
     def _known_user(self, credentials: dict[str, Any]) -> User | None:
         login = _login_of(credentials)

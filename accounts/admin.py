@@ -223,9 +223,9 @@ class UserAdmin(OperatorAdmin[User]):
         record_changed.send(sender=User, user_ids=[obj.pk])
         if not change or "state" in form.changed_data:
             people.state_changed([(obj.pk, obj.state)])
-        old = {form.initial.get(name, "") for name in set(form.changed_data) & set(MAILBOXES)}
-        if change and (old_addresses := sorted(old - {"", obj.email, obj.alternate_email})):
-            addresses_changed.send(sender=User, user=obj, old_addresses=old_addresses)
+        if change and not set(MAILBOXES).isdisjoint(form.changed_data):
+            before = sorted({form.initial[name] for name in MAILBOXES} - {""})
+            addresses_changed.send(sender=User, user=obj, old_addresses=before)
 
     # --- Columns
 

@@ -25,7 +25,7 @@ from accounts.models import User
 Row = TypeVar("Row", bound=models.Model)
 Column = TypeVar("Column", bound=Callable[..., Any])
 
-SECRET_FIELDS = frozenset({"password", "credentials", "sealed_password", "ciphertext"})
+SECRET_FIELDS = frozenset({"password", "credentials", "sealed_password", "ciphertext", "link"})
 """Fields that no filter in an address may ask about: answers would tell them letter by letter."""
 LIST_LIMIT = 20
 """The most rows of another table that a page shows; a link leads to all of them."""

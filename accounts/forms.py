@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import SetPasswordForm
 from allauth.core import context
@@ -13,28 +12,28 @@ from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
 from accounts import sign_in
-from accounts.models import LoginEvent, User
+from accounts.adapter import get_account_adapter
+from accounts.models import User
 
 PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
 
 
 class ChangePasswordForm(AllauthChangePasswordForm):
-    """allauth's form; a wrong present password is audited like every other."""
+    """allauth's form; the present password is proved, limited and audited like every other."""
 
     def clean_oldpassword(self) -> str:
-        try:
-            return str(super().clean_oldpassword())
-        except forms.ValidationError:
-            sign_in.record(
-                context.request,
-                user=self.user,
-                kind=LoginEvent.Kind.CHANGE,
-                outcome=LoginEvent.Outcome.FAILED,
-                reason=LoginEvent.Reason.WRONG_PASSWORD,
-            )
+        request = context.request
+        password: str = self.cleaned_data["oldpassword"]
+        is_right = get_account_adapter(request).authenticate(
+            request, username=self.user.username, password=password
+        )
+        # It is about to be replaced: what was sealed of it goes nowhere.
+        sign_in.remembered(request)
+        if not is_right:
             raise forms.ValidationError(
                 _("This is not your present password. Check it and try again.")
-            ) from None
+            )
+        return password
 
 
 class SetUpForm(SetPasswordForm):
@@ -85,5 +84,5 @@ class FirstAdministratorForm(forms.ModelForm[User]):
         user.is_staff = user.is_superuser = True
         user.set_unusable_password()
         user.save()
-        get_adapter().set_password(user, self.cleaned_data["password1"])
+        get_account_adapter(context.request).set_password(user, self.cleaned_data["password1"])
         return user

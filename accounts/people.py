@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import links
+from accounts import links, sessions
 from accounts.models import PasswordLink, User
 from accounts.signals import people_activated, record_changed
 
@@ -55,6 +56,9 @@ def state_changed(changes: Iterable[tuple[int, str]]) -> None:
     activated = [user_id for user_id, state in states.items() if state == User.State.ACTIVE]
     others = states.keys() - set(activated)
     User.objects.filter(pk__in=others, welcomed_at__isnull=False).update(welcomed_at=None)
+    # What was open before does not open again when they come back.
+    sessions.end(UserSession.objects.filter(user__in=others))
+    PasswordLink.objects.filter(user__in=others, used_at=None).update(expires_at=timezone.now())
     if activated:
         links.welcome(activated)
         people_activated.send(sender=User, user_ids=activated)

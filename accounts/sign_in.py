@@ -86,14 +86,15 @@ def release(
     user: User,
     kind: LoginEvent.Kind,
     sealed: SealedPassword | None,
+    password_version: int,
     only: int | None = None,
 ) -> LoginEvent:
     """Complete a sign-in: write its event and hand the sealed password on, in one transaction.
 
     ``sealed`` None is a sign-in that proved no password that could be sent; one that has expired
-    is not sent either, the new one will be.  ``only`` is the one binding meant.  Raises
-    OvertakenError where a newer password was set since this one was verified, or the person may
-    not sign in any more.
+    is not sent either, the new one will be.  ``password_version`` is that of the password that was
+    proved, ``only`` is the one binding meant.  Raises OvertakenError where a newer password was
+    set since then, or the person may not sign in any more.
     """
     with transaction.atomic():
         current = (
@@ -108,7 +109,7 @@ def release(
             )
             .get(pk=user.pk)
         )
-        if sealed is not None and sealed.password_version != current.password_version:
+        if password_version != current.password_version:
             reason = LoginEvent.Reason.PASSWORD_CHANGED
         else:
             reason = state_refusal(current)

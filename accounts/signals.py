@@ -22,4 +22,4 @@ password_set = Signal()
 """A new password counts in the portal: ``login_event``, with user; ``password_version``."""
 
 addresses_changed = Signal()
-"""A person's e-mail or alternate e-mail was changed: ``user``, ``old_addresses``."""
+"""A person's e-mail or alternate e-mail was changed: ``user``, ``old_addresses`` (all of them)."""

@@ -15,6 +15,8 @@ from accounts import sign_in
 from accounts.models import LoginEvent
 
 HELD = "held_password"
+VERSION = "password_version"
+"""Of the password that was proved, through however many stages and minutes."""
 
 
 class SecondFactorStage(AuthenticateStage):
@@ -24,6 +26,8 @@ class SecondFactorStage(AuthenticateStage):
     """
 
     def handle(self) -> tuple[HttpResponseBase | None, bool]:
+        user: Any = self.login.user
+        self.login.state.setdefault(VERSION, user.password_version)
         response, is_continued = super().handle()
         found = sign_in.remembered(self.request) if response else None
         if found:
@@ -47,7 +51,13 @@ class ReleaseStage(LoginStage):
             kind = LoginEvent.Kind(held["kind"])
             sealed = sign_in.take_held(held["id"], user=user)
         try:
-            sign_in.release(self.request, user=user, kind=kind, sealed=sealed)
+            sign_in.release(
+                self.request,
+                user=user,
+                kind=kind,
+                sealed=sealed,
+                password_version=self.login.state[VERSION],
+            )
         except sign_in.OvertakenError:
             message = get_adapter(self.request).error_messages["overtaken"]
             messages.error(self.request, message)

@@ -41,7 +41,7 @@ def make_first_administrator(request: HttpRequest, token: str) -> HttpResponse:
 
 @sensitive_post_parameters()
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, token: str) -> HttpResponse:
     """Let the owner of a mailed link choose their password, and sign them in.
 
@@ -50,16 +50,20 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     link = links.find(token)
     if link is None or not links.is_usable(link):
         return _gone(request, link)
+    if not consume(request, action="set_password", key=link.pk.hex):
+        return render(request, "429.html", status=429)
     form = SetUpForm(user=link.user, data=request.POST or None)
     if request.method == "POST" and form.is_valid():
         # Whoever was signed in here before: from now on it is the owner of the link.
         logout(request)
         try:
-            user = links.use(request, link, form.cleaned_data["password1"])
+            # Together, so that no password is set without its event and its mail.
+            with transaction.atomic():
+                user = links.use(request, link, form.cleaned_data["password1"])
+                to = resolve_url(settings.PASSWORD_SET_REDIRECT_URL)
+                response: HttpResponse = perform_login(request, Login(user=user, redirect_url=to))
         except links.LinkUsedError:
             return _gone(request, links.find(token))
-        redirect_url = resolve_url(settings.PASSWORD_SET_REDIRECT_URL)
-        response: HttpResponse = perform_login(request, Login(user=user, redirect_url=redirect_url))
         return response
     return render(request, "accounts/set_up.html", {"form": form, "link": link})
 

@@ -309,6 +309,8 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "100/m/ip,5/5m/key",
     # A mailed link: asked for by anybody who knows a name.
     "password_link": "20/m/ip,5/h/key",
+    # A link says whether a password was used before.
+    "set_password": "20/m/ip,20/h/key",
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = PRODUCT_NAME
@@ -419,9 +421,14 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"without_tokens": {"()": "config.logs.WithoutTokens"}},
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["without_tokens"],
+            "formatter": "plain",
+        },
         **(
             {
                 "file": {
@@ -430,6 +437,7 @@ LOGGING = {
                     "maxBytes": 10_000_000,
                     "backupCount": 5,
                     "delay": True,
+                    "filters": ["without_tokens"],
                     "formatter": "plain",
                 }
             }

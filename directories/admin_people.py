@@ -63,8 +63,7 @@ class PersonAdmin(UserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: UserForm, change: bool) -> None:
         """Save; the password is asked again where whose account is whose may change."""
-        is_other_address = change and not set(ADDRESSES).isdisjoint(form.changed_data)
-        if is_other_address and Binding.objects.filter(user=obj).exists():
+        if change and not set(ADDRESSES).isdisjoint(form.changed_data):
             ask_password_again(request)
         super().save_model(request, obj, form, change)
 

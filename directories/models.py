@@ -13,12 +13,33 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 
 
+def default_exported() -> list[str]:
+    """Make the list of attributes that a new directory receives."""
+    return ["given_name", "family_name", "display_name"]
+
+
 class Directory(models.Model):
     """One Google Workspace customer or one Entra tenant."""
 
     class Kind(models.TextChoices):
         GOOGLE_WORKSPACE = "google_workspace", _("Google Workspace")
         MICROSOFT_ENTRA = "microsoft_entra", _("Microsoft 365 / Entra ID")
+
+    class SendsPassword(models.TextChoices):
+        """When a login sends the password to an account that has it already."""
+
+        ALWAYS = "always", _("after any record change")
+        DIFFERENT = "different", _("only when it differs")
+
+    class SendsAttributes(models.TextChoices):
+        LOGIN = "login", _("with the next login")
+        AT_ONCE = "at_once", _("at once")
+
+    class AfterReset(models.TextChoices):
+        """What follows when an administrator over there resets a password."""
+
+        RESTORE = "restore", _("put the portal password back")
+        HOLD = "hold", _("wait for a new portal password")
 
     name = models.CharField(
         _("name"), max_length=80, unique=True, help_text=_("As people see it in the portal.")
@@ -46,6 +67,42 @@ class Directory(models.Model):
         help_text=_(
             "Also set passwords of accounts that hold an administrative role over there. "
             "Whoever controls the portal then controls these accounts."
+        ),
+    )
+    exported = models.JSONField(
+        _("exported attributes"), default=default_exported, help_text=_("In this order.")
+    )
+    sends_password = models.CharField(
+        _("send the password"),
+        max_length=9,
+        choices=SendsPassword,
+        default=SendsPassword.ALWAYS,
+        help_text=_(
+            "A password that is sent signs the person out over there, on phones and in mail apps "
+            "too, even if it is the same. After any record change: the login that follows sends "
+            "it again. Only when it differs: it is sent only after a new password here, or a "
+            "change over there; nobody is signed out because of a job title."
+        ),
+    )
+    sends_attributes = models.CharField(
+        _("send attributes"),
+        max_length=7,
+        choices=SendsAttributes,
+        default=SendsAttributes.LOGIN,
+        help_text=_(
+            "With the next login: together with the password, where that is sent. At once: within "
+            "seconds of the change, without password and without a login."
+        ),
+    )
+    after_reset = models.CharField(
+        _("after a reset over there"),
+        max_length=7,
+        choices=AfterReset,
+        default=AfterReset.RESTORE,
+        help_text=_(
+            "When an administrator over there resets a password: the next login puts the portal "
+            "password back; or the person has to choose a new portal password first, which is "
+            "wiser where the old one may have been stolen."
         ),
     )
     credentials = models.BinaryField(_("sealed credentials"))
@@ -113,6 +170,19 @@ class Binding(models.Model):
         PERMISSION_DENIED = "permission_denied", _("permission denied")
         OTHER = "account", _("refused")
 
+    class DriftBy(models.TextChoices):
+        """Who changed the password over there, as far as the directory tells."""
+
+        UNKNOWN = "", _("not known")
+        PERSON = "person", _("the person")
+        ADMINISTRATOR = "administrator", _("an administrator")
+        OURSELVES = "ourselves", _("this product, but not on record here")
+
+    class ExternalState(models.TextChoices):
+        NORMAL = "", _("normal")
+        SUSPENDED = "suspended", _("suspended")
+        DELETED = "deleted", _("deleted")
+
     directory = models.ForeignKey(
         Directory, models.PROTECT, related_name="bindings", verbose_name=_("directory")
     )
@@ -149,7 +219,39 @@ class Binding(models.Model):
         _("password version sent"), null=True, blank=True
     )
     pushed_attributes = models.JSONField(_("attributes sent"), default=dict, blank=True)
+    password_attributes = models.JSONField(
+        _("attributes when the password was sent"), default=dict, blank=True
+    )
     asked_at = models.DateTimeField(_("sending asked for at"), null=True, blank=True)
+
+    # What the scan saw over there (passwordsync.drift).
+    password_seen_at = models.DateTimeField(
+        _("password last changed over there at"),
+        null=True,
+        blank=True,
+        help_text=_("On the clock of the directory; explained, or noted as drift."),
+    )
+    drifted_at = models.DateTimeField(
+        _("changed by somebody else at"), null=True, blank=True, help_text=_("Until it is mended.")
+    )
+    drift_noticed_at = models.DateTimeField(_("noticed at"), null=True, blank=True)
+    drift_by = models.CharField(
+        _("changed by"), max_length=13, choices=DriftBy, default=DriftBy.UNKNOWN, blank=True
+    )
+    drift_actor = models.CharField(_("name of who changed it"), max_length=320, blank=True)
+    held_password_version = models.PositiveIntegerField(
+        _("password version held back"),
+        null=True,
+        blank=True,
+        help_text=_("It may have been stolen: it is not sent, the next one will be."),
+    )
+    external_state = models.CharField(
+        _("account over there"),
+        max_length=9,
+        choices=ExternalState,
+        default=ExternalState.NORMAL,
+        blank=True,
+    )
 
     problem = models.CharField(
         _("blocked because"), max_length=20, choices=Problem, default=Problem.NONE, blank=True

@@ -180,16 +180,14 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
             with transaction.atomic(durable=True):
                 outcomes.succeeded(directory, job, Receipt(request_id=job.request_id))
             return {}
-        if job.sealed_password is None:
-            raise sealing.PasswordExpiredError("The sealed password is gone.")
-        password = sealing.open_password(job.sealed_password, user=binding.user)
+        password = _open(job) if job.sends_password else None
     except sealing.KeyMissingError as error:
         with transaction.atomic(durable=True):
             preflight.pause(directory, f"This worker has no key: {error}")
             jobs.retry(job, code="no_key", error=str(error))
     except sealing.SealingError as error:
         with transaction.atomic(durable=True):
-            jobs.give_password_up(job, str(error))
+            jobs.give_password_up(job, error)
     except ConnectorError as error:
         with transaction.atomic(durable=True):
             outcomes.failed(directory, job, error)
@@ -211,6 +209,12 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
     return {}
 
 
+def _open(job: SyncJob) -> str:
+    if job.sealed_password is None:
+        raise sealing.PasswordExpiredError("The sealed password is gone.")
+    return sealing.open_password(job.sealed_password, user=job.binding.user)
+
+
 def _renote(job: SyncJob) -> bool:
     """Note anew what is sent, and when; False where the claim was lost meanwhile."""
     jobs.note_what_is_sent(job)
@@ -228,6 +232,8 @@ async def _push(connector: Connector, push: Push) -> Sent:
             try:
                 return Sent(await connector.push(push))
             except AttributeRejectedError as error:
+                if push.password is None:
+                    raise
                 refused = error
             return Sent(await connector.push(replace(push, attributes={})), refused)
     except TimeoutError:
@@ -245,6 +251,7 @@ def _was_applied(connector: Connector, job: SyncJob) -> bool:
     sealed = job.sealed_password
     if (
         not job.is_unclear
+        or not job.sends_password
         or connector.repeats_are_harmless
         or job.sent_at is None
         or (sealed is not None and sealed.password_version != job.sent_password_version)

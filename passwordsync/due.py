@@ -6,7 +6,9 @@ every few minutes, so that bulk updates, SQL and restored backups cannot slip pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,30 +16,65 @@ from django.utils import timezone
 
 from accounts.models import SealedPassword
 from directories import attributes
-from directories.models import Binding
+from directories.models import Binding, Directory
 from passwordsync.models import OPEN, PENDING, Due, Status, SyncJob
+from passwordsync.wake import wake
 
-BATCH = 500
+BATCH: Final = 500
 """Bindings refreshed in one transaction."""
+UPDATED: Final = (
+    "trigger",
+    "sends_password",
+    "changed_attributes",
+    "status",
+    "queued_at",
+    "next_attempt_at",
+)
+"""What a waiting job learns when something changes."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an account lacks, and why; ``attributes`` names those that changed."""
+
+    why: Due
+    password: bool
+    attributes: list[str]
+
+
+def need(binding: Binding) -> Need | None:
+    """Work out what an account lacks, or None; user and directory have to be freshly loaded."""
+    user, directory = binding.user, binding.directory
+    if binding.ended_at is not None or not user.is_active:
+        return None
+    refused = binding.refused_attributes
+    is_refused = refused is not None and not attributes.changed(binding, refused)
+    lacks = [] if is_refused else attributes.changed(binding, binding.pushed_attributes)
+    if not binding.is_managed:
+        why = Due.NEVER
+    elif binding.pushed_password_version != user.password_version:
+        why = Due.PASSWORD
+    elif binding.drifted_at is not None:
+        why = Due.DRIFT
+    elif binding.asked_at is not None:
+        why = Due.ASKED
+    else:
+        is_always = directory.sends_password == Directory.SendsPassword.ALWAYS
+        password = is_always and bool(attributes.changed(binding, binding.password_attributes))
+        if password or lacks:
+            return Need(Due.RECORD, password=password, attributes=lacks)
+        return None
+    return Need(why, password=True, attributes=lacks)
 
 
 def reason(binding: Binding) -> Due | None:
-    """Say why a binding is due, or None; its user has to be freshly loaded."""
-    user = binding.user
-    if binding.ended_at is not None or not user.is_active:
-        return None
-    if not binding.is_managed:
-        return Due.NEVER
-    if binding.pushed_password_version != user.password_version:
-        return Due.PASSWORD
-    wanted = attributes.exported(user)
-    if wanted not in (binding.pushed_attributes, binding.refused_attributes):
-        return Due.RECORD
-    return Due.ASKED if binding.asked_at is not None else None
+    """Say why a binding is due, or None."""
+    found = need(binding)
+    return found.why if found else None
 
 
 def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[SyncJob]:
-    """Open, update or close the waiting jobs of bindings; returns the pending jobs of those due.
+    """Open, update or close the pending jobs of bindings; returns those of bindings that are due.
 
     Each job has binding, user and directory loaded.  Costs the same number of statements for one
     binding and for many.  A job that is being sent is left to its outcome, which calls this again;
@@ -56,37 +93,56 @@ def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[Sync
                 sending.add(job.binding_id)
             else:
                 pending[job.binding_id] = job
+        needs = {binding.pk: found for binding in locked if (found := need(binding))}
         over: list[SyncJob] = []
+        changed: list[SyncJob] = []
         for binding in locked:
-            why, known = reason(binding), pending.get(binding.pk)
-            if why is None and known is not None:
+            known, found = pending.get(binding.pk), needs.get(binding.pk)
+            if found is None:
                 # A queued job is left to its claim, unless its person may not be served at all.
-                if known.status == Status.WAITING or not _may_be_served(binding):
+                if known and (known.status == Status.WAITING or not _may_be_served(binding)):
                     over.append(pending.pop(binding.pk))
-            elif why is not None and known is None and (is_login or binding.pk not in sending):
-                pending[binding.pk] = SyncJob(binding=binding, trigger=why)
-        renamed = _renamed(pending, locked)
+            elif known is None and (is_login or binding.pk not in sending):
+                pending[binding.pk] = _update(SyncJob(binding=binding), binding, found)[0]
+            elif known is not None and known.status == Status.WAITING:
+                job, is_changed = _update(known, binding, found)
+                changed += [job] * is_changed
         if over:
             cancel(over)
-        if renamed:
-            SyncJob.objects.bulk_update(renamed, ["trigger"])
-        if new := [job for job in pending.values() if job._state.adding]:
+        if changed:
+            SyncJob.objects.bulk_update(changed, UPDATED)
+        new = [job for job in pending.values() if job._state.adding]
+        if new:
             SyncJob.objects.bulk_create(new)
         by_id = {binding.pk: binding for binding in locked}
         for job in pending.values():
             job.binding = by_id[job.binding_id]
-    return [job for job in pending.values() if reason(job.binding)]
+        wake(job.binding.directory_id for job in [*new, *changed] if job.status == Status.QUEUED)
+    return [job for job in pending.values() if job.binding_id in needs]
 
 
-def _renamed(pending: Mapping[int, SyncJob], bindings: Iterable[Binding]) -> list[SyncJob]:
-    """Give waiting jobs their present reason; returns those that had another."""
-    renamed = []
-    for binding in bindings:
-        job, why = pending.get(binding.pk), reason(binding)
-        if job and why and job.status == Status.WAITING and job.trigger != why:
-            job.trigger = why
-            renamed.append(job)
-    return renamed
+def _update(job: SyncJob, binding: Binding, found: Need) -> tuple[SyncJob, bool]:
+    """Write into a waiting job what is needed now; says whether that was anything new.
+
+    Attributes that go at once need nobody's login: their job is queued.
+    """
+    is_at_once = (
+        bool(found.attributes)
+        and binding.is_managed
+        and binding.directory.sends_attributes == Directory.SendsAttributes.AT_ONCE
+    )
+    wanted = {
+        "trigger": Due.RECORD if is_at_once else found.why,
+        "sends_password": found.password and not is_at_once,
+        "changed_attributes": found.attributes,
+        "status": Status.QUEUED if is_at_once else Status.WAITING,
+    }
+    is_changed = any(getattr(job, name) != value for name, value in wanted.items())
+    for name, value in wanted.items():
+        setattr(job, name, value)
+    if is_at_once:
+        job.queued_at = job.next_attempt_at = timezone.now()
+    return job, is_changed
 
 
 def lock(bindings: QuerySet[Binding]) -> QuerySet[Binding]:

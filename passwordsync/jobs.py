@@ -16,7 +16,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import LoginEvent, SealedPassword, User
+from accounts.sealing import PasswordExpiredError, SealingError
 from directories import attributes
+from directories.connectors.errors import ThrottledError
 from directories.models import Binding
 from passwordsync import due
 from passwordsync.models import PENDING, Status, SyncJob
@@ -31,6 +33,13 @@ RECOVERY_MARGIN: Final = timedelta(seconds=15)
 """How long after its claim's end a job is taken to be abandoned."""
 SETTLE_DELAY: Final = timedelta(seconds=45)
 """No other password follows one that may still be on its way for this long."""
+RELEASED: Final = (
+    *due.UPDATED,
+    "sealed_password",
+    "login_event",
+    "is_unclear",
+)
+"""What a login writes into the jobs that it serves."""
 SENT: Final = ("sent_at", "sent_password_version", "sent_attributes")
 BACKOFF: Final = timedelta(seconds=2)
 """The longest first delay of a retry; it doubles with each attempt …"""
@@ -51,32 +60,50 @@ def release(
     if only is not None:
         bindings = bindings.filter(pk=only)
         bindings.update(asked_at=timezone.now())
-    due_jobs = due.refresh(bindings, is_login=True)
-    # A password known to be refused is not sent again: the person chooses another.
     jobs = [
-        job for job in due_jobs if job.binding.refused_password_version != sealed.password_version
+        job
+        for job in due.refresh(bindings, is_login=True)
+        if _is_served(job, sealed.password_version)
     ]
     if not jobs:
         return []
     now = timezone.now()
     replaced = [job.sealed_password_id for job in jobs if job.sealed_password_id]
-    copies = SealedPassword.objects.bulk_create(sealed.copy() for _ in jobs)
-    for job, copy in zip(jobs, copies, strict=True):
+    carriers = [job for job in jobs if job.sends_password]
+    copies = SealedPassword.objects.bulk_create(sealed.copy() for _ in carriers)
+    for job, copy in zip(carriers, copies, strict=True):
+        job.sealed_password = copy
+        job.login_event = login_event
+    for job in jobs:
         job.next_attempt_at = _first_attempt_at(job, sealed, now, is_asked=only is not None)
         # Without the password it was sent with, an unclear attempt is only waited for.
         job.is_unclear = job.is_unclear and job.status == Status.QUEUED
         job.queued_at = job.queued_at if job.status == Status.QUEUED else now
-        job.sealed_password = copy
-        job.login_event = login_event
         job.status = Status.QUEUED
-    SyncJob.objects.bulk_update(
-        jobs,
-        ["sealed_password", "login_event", "queued_at", "next_attempt_at", "status", "is_unclear"],
-    )
+    SyncJob.objects.bulk_update(jobs, RELEASED)
     if replaced:
         SealedPassword.objects.filter(pk__in=replaced).delete()
     wake(job.binding.directory_id for job in jobs)
     return jobs
+
+
+def _is_served(job: SyncJob, password_version: int) -> bool:
+    """Say whether a login serves a job, and write into it what is needed now.
+
+    A password that is known to be refused, or held back, is not sent: the person chooses another.
+    """
+    found = due.need(job.binding)
+    if found is None:
+        return False
+    binding = job.binding
+    if found.password and password_version in (
+        binding.refused_password_version,
+        binding.held_password_version,
+    ):
+        return False
+    job.trigger, job.sends_password = found.why, found.password
+    job.changed_attributes = found.attributes
+    return True
 
 
 def _first_attempt_at(
@@ -84,10 +111,11 @@ def _first_attempt_at(
 ) -> datetime:
     """Go at once, but never ahead of the settling of an unclear attempt, nor of a backoff.
 
-    Only who asks for this one binding goes ahead of that.
+    Only who asks for this one binding goes ahead of that, where it is our own.
     """
     earliest = now
-    if job.status == Status.QUEUED and job.next_attempt_at and not is_asked:
+    may_overtake = is_asked and job.error_code != ThrottledError.code
+    if job.status == Status.QUEUED and job.next_attempt_at and not may_overtake:
         earliest = max(now, job.next_attempt_at)
     if job.is_unclear and job.sent_at and job.sent_password_version != sealed.password_version:
         earliest = max(earliest, job.sent_at + SETTLE_DELAY)
@@ -111,7 +139,8 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
             # One at a time for a binding: a follower waits for the one being sent.
             .exclude(binding__jobs__status=Status.SENDING)
             .select_related("binding__user", "binding__directory", "sealed_password")
-            .order_by("queued_at")[:limit]
+            # Who waits at a screen comes before what goes by itself.
+            .order_by("-sends_password", "queued_at")[:limit]
         )
         claimed = [job for job in candidates if _is_to_be_sent(job)]
         for job in claimed:
@@ -143,7 +172,7 @@ def note_what_is_sent(job: SyncJob) -> None:
     job.sent_at = timezone.now()
     if job.sealed_password is not None:
         job.sent_password_version = job.sealed_password.password_version
-    job.sent_attributes = attributes.to_push(job.binding.user, pushed=job.binding.pushed_attributes)
+    job.sent_attributes = attributes.to_push(job.binding)
 
 
 def _is_to_be_sent(job: SyncJob) -> bool:
@@ -151,16 +180,23 @@ def _is_to_be_sent(job: SyncJob) -> bool:
     if job.binding.ended_at is not None or not user.is_active:
         due.cancel([job])
         return False
-    if job.sealed_password is None or job.sealed_password.password_version != user.password_version:
-        back_to_waiting([job], "A newer password was set; the next login sends it.")
+    if job.sends_password and (problem := _is_useless(job.sealed_password, user)):
+        back_to_waiting([job], problem)
         return False
-    if user.password_status != User.PasswordStatus.ACTIVE:
-        back_to_waiting([job], "The password has expired; the new one will be sent.")
-        return False
-    if due.reason(job.binding) is None:
+    found = due.need(job.binding)
+    if found is None or not (found.password or found.attributes):
         finish(job, Status.SUPERSEDED)
         return False
     return True
+
+
+def _is_useless(sealed: SealedPassword | None, user: User) -> str:
+    """Say why a sealed password is not to be sent; "" where it is."""
+    if sealed is None or sealed.password_version != user.password_version:
+        return "A newer password was set; the next login sends it."
+    if user.password_status != User.PasswordStatus.ACTIVE:
+        return "The password has expired; the new one will be sent."
+    return ""
 
 
 def back_to_waiting(jobs: Sequence[SyncJob], error: str) -> None:
@@ -172,12 +208,15 @@ def back_to_waiting(jobs: Sequence[SyncJob], error: str) -> None:
     SealedPassword.objects.filter(pk__in=sealed, job=None).delete()
 
 
-def give_password_up(job: SyncJob, error: str) -> None:
+def give_password_up(job: SyncJob, error: SealingError) -> None:
     """Let a claimed job wait for the next login: its sealed password is of no use."""
-    if retry(job, code="password_gone", error=error):
+    binding = job.binding
+    if retry(job, code="password_gone", error=str(error)):
         job.refresh_from_db()
         if job.status == Status.QUEUED:
-            back_to_waiting([job], error)
+            back_to_waiting([job], str(error))
+            if isinstance(error, PasswordExpiredError) and _has_old_password(binding):
+                passwords_late.send(sender=SyncJob, bindings=[binding])
 
 
 def finish(

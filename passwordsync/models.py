@@ -21,6 +21,7 @@ class Due(models.TextChoices):
     NEVER = "never", _("never taken over")
     RECORD = "record", _("record changed")
     PASSWORD = "password", _("password changed")
+    DRIFT = "drift", _("password changed over there")
     ASKED = "asked", _("asked for")
 
 
@@ -62,6 +63,10 @@ class SyncJob(models.Model):
     )
     trigger = models.CharField(_("due because"), max_length=8, choices=Due)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
+    sends_password = models.BooleanField(_("sends the password"), default=True)
+    changed_attributes = models.JSONField(
+        _("attributes that changed"), default=list, help_text=_("Since they were last sent.")
+    )
     login_event = models.ForeignKey(
         LoginEvent, models.PROTECT, null=True, related_name="jobs", verbose_name=_("login event")
     )

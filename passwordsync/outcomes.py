@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
 
-from directories import preflight
+from directories import attributes, preflight
 from directories.connectors.base import Receipt
 from directories.connectors.errors import (
     AccountError,
@@ -29,6 +29,26 @@ MISSING_ATTEMPTS: Final = 3
 """How often an account that was found before may be missing: replicas over there lag."""
 
 
+PUSHED: Final = (
+    "pushed_attributes",
+    "refused_attributes",
+    "attribute_problem",
+    "pushed_at",
+    "problem",
+    "problem_text",
+    "taken_over_at",
+    "pushed_password_version",
+    "password_attributes",
+    "refused_password_version",
+    "refusal_text",
+    "asked_at",
+    "drifted_at",
+    "drift_noticed_at",
+    "held_password_version",
+)
+"""What a push that succeeded writes into its binding."""
+
+
 def succeeded(
     directory: Directory,
     job: SyncJob,
@@ -44,36 +64,31 @@ def succeeded(
     if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
         return
     now = timezone.now()
-    values = {name: value for name, value in job.sent_attributes.items() if value}
-    binding.pushed_attributes = binding.pushed_attributes if refused else values
-    binding.refused_attributes = values if refused else None
+    sent = job.sent_attributes
+    if refused is None:
+        binding.pushed_attributes = attributes.merged(binding.pushed_attributes, sent)
+    binding.refused_attributes = sent if refused else None
     binding.attribute_problem = refused.message if refused else ""
-    binding.taken_over_at = binding.taken_over_at or now
     binding.pushed_at = now
-    binding.pushed_password_version = job.sent_password_version
-    binding.refused_password_version, binding.refusal_text = None, ""
     binding.problem, binding.problem_text = Binding.Problem.NONE, ""
-    if binding.asked_at and job.sent_at and binding.asked_at <= job.sent_at:
-        binding.asked_at = None
-    binding.save(
-        update_fields=[
-            "pushed_attributes",
-            "refused_attributes",
-            "attribute_problem",
-            "taken_over_at",
-            "pushed_at",
-            "pushed_password_version",
-            "refused_password_version",
-            "refusal_text",
-            "problem",
-            "problem_text",
-            "asked_at",
-        ]
-    )
+    if job.sends_password:
+        binding.taken_over_at = binding.taken_over_at or now
+        binding.pushed_password_version = job.sent_password_version
+        binding.password_attributes = attributes.merged(binding.password_attributes, sent)
+        binding.refused_password_version, binding.refusal_text = None, ""
+        if _is_before(binding.asked_at, job.sent_at):
+            binding.asked_at = None
+        if _is_before(binding.drift_noticed_at, job.sent_at):
+            binding.drifted_at = binding.drift_noticed_at = binding.held_password_version = None
+    binding.save(update_fields=PUSHED)
     if directory.refusals_in_row:
         directory.refusals_in_row = directory.probes = 0
         directory.save(update_fields=["refusals_in_row", "probes"])
     _refresh(binding)
+
+
+def _is_before(moment: datetime | None, sent_at: datetime | None) -> bool:
+    return moment is not None and sent_at is not None and moment <= sent_at
 
 
 def blocked(job: SyncJob) -> None:
@@ -101,6 +116,13 @@ def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
             _permission_denied(directory, job, binding, error)
         case AccountNotFoundError() if job.attempts < MISSING_ATTEMPTS and binding.external_id:
             _retry(job, error)
+        case AttributeRejectedError() if not job.sends_password:
+            # The account is fine: only these values are not taken.
+            if _finish(job, Status.BLOCKED, error):
+                binding.refused_attributes = job.sent_attributes
+                binding.attribute_problem = error.message
+                binding.save(update_fields=["refused_attributes", "attribute_problem"])
+                _refresh(binding)
         case AccountError() | AttributeRejectedError():
             _block(job, binding, error)
         case UnclearOutcomeError():

@@ -27,6 +27,9 @@ MOVING = (State.UPDATING, State.RETRYING)
 """States that change by themselves within a moment."""
 
 
+HELD = _("An administrator over there reset the password: a new portal password is waited for.")
+
+
 @dataclass(frozen=True)
 class Shown:
     """A binding with its state, why it is in it, and its open job, if any."""
@@ -73,6 +76,8 @@ def _state(binding: Binding, job: SyncJob | None) -> tuple[State, str | Promise]
         return State.BLOCKED, binding.problem_text
     if binding.refused_password_version == user.password_version and binding.refusal_text:
         return State.REFUSED, binding.refusal_text
+    if binding.held_password_version == user.password_version:
+        return State.REFUSED, HELD
     if job is not None or not binding.is_managed:
         return State.WAITING, job.get_trigger_display() if job else Due.NEVER.label
     return State.UP_TO_DATE, binding.attribute_problem

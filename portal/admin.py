@@ -68,6 +68,8 @@ class OrganisationAdmin(OperatorAdmin[Organisation]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
         row = organisation.current()
         if row._state.adding:
             row.save()

@@ -38,6 +38,10 @@ WAITING_TEXTS: Final[dict[str, Promise]] = {
     Due.PASSWORD: _(
         "%(directory)s does not have your new password yet. Confirm your password to send it."
     ),
+    Due.DRIFT: _(
+        "Your password was changed in %(directory)s itself. Confirm your portal password to put "
+        "it back."
+    ),
     Due.ASKED: _("Please confirm your password for %(directory)s again."),
 }
 WAITING_TEXT: Final = _("Confirm your password to bring %(directory)s up to date.")
@@ -58,6 +62,19 @@ STATE_TEXTS: Final[dict[State, Promise]] = {
         "still ask for your previous password."
     ),
 }
+
+DETAILS_TEXTS: Final[dict[State, Promise]] = {
+    State.UPDATING: _("Your details are on their way to %(directory)s."),
+    State.RETRYING: _(
+        "%(directory)s has not taken your details yet. The portal keeps trying; there is nothing "
+        "for you to do."
+    ),
+}
+"""Where no password is on its way."""
+HELD_TEXT: Final = _(
+    "An administrator of %(directory)s has reset your password there. Choose a new portal "
+    "password; it will open %(directory)s again."
+)
 
 BLOCKED_TEXTS: Final[dict[str, Promise]] = {
     Binding.Problem.NOT_FOUND: _("No account was found for you in %(directory)s."),
@@ -122,7 +139,11 @@ class Card:
             return WAITING_TEXTS.get(job.trigger, WAITING_TEXT) if job else WAITING_TEXT
         if self.state == State.BLOCKED:
             return BLOCKED_TEXTS.get(self.binding.problem, BLOCKED_TEXT)
-        return STATE_TEXTS[self.state]
+        if self.shown.reason is states.HELD:
+            return HELD_TEXT
+        job = self.shown.job
+        texts = STATE_TEXTS if job is None or job.sends_password else STATE_TEXTS | DETAILS_TEXTS
+        return texts[self.state]
 
 
 def cards(user: User) -> list[Card]:

@@ -83,7 +83,6 @@ def render(mail: Mail, *, link_url: str, paragraph: str | None = None) -> Render
         "person": mail.user,
         "directory": mail.binding.directory if mail.binding else None,
         "link_url": link_url,
-        "address": mail.address,
         "event": mail.login_event,
         "browser": plain_name(mail.login_event.browser) if mail.login_event else "",
         "place": f" ({mail.login_event.address})"

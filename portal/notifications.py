@@ -24,7 +24,7 @@ KINDS: Final = {
 def job_finished(job: SyncJob) -> None:
     """Tell a person what became of their password; once for each job that sent one."""
     kind = KINDS.get(Status(job.status))
-    if kind is None or job.login_event_id is None:
+    if kind is None or job.login_event_id is None or not job.sends_password:
         return
     Notification.objects.bulk_create(
         [Notification(user=job.binding.user, binding=job.binding, sync_job=job, kind=kind)],

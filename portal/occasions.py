@@ -51,16 +51,23 @@ def activated(user_ids: Sequence[int]) -> None:
 
 
 def links_issued(issued: Iterable[PasswordLink]) -> None:
-    """Mail links to the address each was made for."""
+    """Mail links to the address each was made for.
+
+    They are left to beat: waking the sender would take longer where a name is known than where
+    it is not.
+    """
     outbox.queue(
-        Mail(
-            kind=LINK_KINDS[PasswordLink.Kind(link.kind)],
-            key=f"link:{link.pk}",
-            user=link.user,
-            link=link,
-            address=link.address,
-        )
-        for link in issued
+        (
+            Mail(
+                kind=LINK_KINDS[PasswordLink.Kind(link.kind)],
+                key=f"link:{link.pk}",
+                user=link.user,
+                link=link,
+                address=link.address,
+            )
+            for link in issued
+        ),
+        is_urgent=False,
     )
 
 
@@ -97,7 +104,7 @@ def passwords_late(bindings: Iterable[Binding]) -> None:
 
 
 def addresses_changed(user: User, *, old_addresses: Iterable[str]) -> None:
-    """Tell the old addresses that they are not used any more."""
+    """Tell every address that was known before."""
     now = timezone.now().isoformat()
     outbox.queue(
         Mail(

@@ -30,15 +30,20 @@ GIVE_UP_AFTER: Final = timedelta(days=5)
 """A mail that could not be sent for so long is not tried again, unless an operator asks."""
 SLICE: Final = timedelta(seconds=60)
 """How long one run sends; the next one goes on."""
+TO_COMPANY: Final = (Mail.Kind.BOUND, Mail.Kind.PASSWORD_LATE)
+"""Mails that go wherever the person's company address is when they leave."""
 SENDER: Final = "portal.tasks.send_mails"
 """The task's name; its module imports this one."""
 EXPIRES_SECONDS: Final = 30
 """A message that no worker took is of no use: beat sends another."""
 
 
-def queue(new: Iterable[Mail]) -> None:
-    """Queue mails inside the caller's transaction; one whose key its address has had is not."""
-    if Mail.objects.bulk_create(new, ignore_conflicts=True):
+def queue(new: Iterable[Mail], *, is_urgent: bool = True) -> None:
+    """Queue mails inside the caller's transaction; one whose key its address has had is not.
+
+    Beat sends within seconds what is not urgent.
+    """
+    if Mail.objects.bulk_create(new, ignore_conflicts=True) and is_urgent:
         transaction.on_commit(_wake_sender, robust=True)
 
 
@@ -63,6 +68,7 @@ def send_due() -> int:
             if not _is_still_true(mail):
                 _record(mail, cancelled_at=timezone.now())
                 continue
+            _readdress(mail)
             try:
                 connection.open()  # kept for the mails that follow
                 mails.message(mail, connection).send()
@@ -126,6 +132,13 @@ def _record(mail: Mail, **values: object) -> int:
     return Mail.objects.filter(Mail.WAITING, pk=mail.pk, attempts=mail.attempts).update(
         claimed_until=None, **values
     )
+
+
+def _readdress(mail: Mail) -> None:
+    """Send to the person's present company address what was meant for that."""
+    if mail.kind in TO_COMPANY and mail.address != mail.user.email:
+        mail.address = mail.user.email
+        Mail.objects.filter(pk=mail.pk).update(address=mail.address)
 
 
 def _is_still_true(mail: Mail) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import LoginEvent, User
@@ -17,7 +17,9 @@ from passwordsync.models import Status, SyncJob
 from portal.browsers import plain_name
 
 EVENTS: Final = 20
-"""How many recent sign-ins the page shows."""
+"""How many recent sign-ins the page shows …"""
+ATTEMPTS: Final = 5
+"""… and how many that failed, which strangers can make as many of as they like."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,13 @@ def has_second_factor(user: User) -> bool:
 
 
 def recent_sign_ins(user: User) -> list[SignIn]:
-    """List a person's newest sign-ins, in two queries."""
-    events = list(user.login_events.all()[:EVENTS])
+    """List a person's newest sign-ins, and attempts at some, in three queries."""
+    is_in = Q(outcome=LoginEvent.Outcome.SUCCEEDED)
+    events = [
+        *user.login_events.filter(is_in)[:EVENTS],
+        *user.login_events.exclude(is_in)[:ATTEMPTS],
+    ]
+    events.sort(key=lambda event: (event.at, event.pk), reverse=True)
     updated: dict[int, list[str]] = {}
     for event_id, name in (
         SyncJob.objects.filter(login_event__in=events, status=Status.SUCCEEDED)

@@ -59,9 +59,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest) -> HttpResponse:
     """Show what becomes of a new password, directory by directory."""
     user = _person(request)
-    live_parts.settle(user)
+    if request.session.get(LED) != user.password_version:
+        live_parts.settle(user)
     part = live_parts.result(request, user)
-    # They see the refusal here; home need not lead them once more.
+    # They see a refusal here; home need not lead them once more.
     request.session[LED] = user.password_version
     return render(request, "portal/result.html", {"live_part": part.html})
 

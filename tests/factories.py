@@ -15,6 +15,7 @@ from directories.models import Binding, Directory
 from passwordsync.models import Due, Status, SyncJob
 
 PASSWORD = "a-Canary-7-sings-here"
+NAMES = {"given_name": "Grace", "family_name": "Okafor", "display_name": "Grace Okafor"}
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -90,11 +91,8 @@ class BindingFactory(DjangoModelFactory[Binding]):
             taken_over_at=factory.LazyFunction(timezone.now),
             pushed_at=factory.LazyFunction(timezone.now),
             pushed_password_version=factory.SelfAttribute("user.password_version"),
-            pushed_attributes={
-                "given_name": "Grace",
-                "family_name": "Okafor",
-                "display_name": "Grace Okafor",
-            },
+            pushed_attributes=NAMES,
+            password_attributes=NAMES,
         )
 
 

@@ -6,17 +6,22 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
+from django.contrib.messages.storage import default_storage
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import links
+from accounts import links, people
+from accounts.adapter import get_account_adapter
 from accounts.models import LoginEvent, PasswordLink, SealedPassword, User
+from config.logs import WithoutTokens
 from passwordsync.models import Status, SyncJob
 from tests.factories import PASSWORD, BindingFactory, UserFactory
 
@@ -299,3 +304,82 @@ def test_forgotten_is_limited_and_audited(client: Client) -> None:
     cache.clear()
     ask(client, person.email)
     assert person.mails.count() == 6
+
+
+def test_known_name_wakes_nobody(client: Client, django_capture_on_commit_callbacks) -> None:
+    person = UserFactory()
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        ask(client, person.email)
+
+    assert person.mails.count() == 1
+    assert callbacks == []
+
+
+# --- What a thief tries
+
+
+def test_change_with_the_old_password_does_not_overtake_a_reset(client: Client) -> None:
+    person = UserFactory()
+    client.force_login(person)
+    request_user = User.objects.get(pk=person.pk)
+    choose(Client(), issue(person))
+
+    request = RequestFactory().post("/password/")
+    request.user, request.session = request_user, client.session
+    request._messages = default_storage(request)  # type: ignore[attr-defined]
+
+    with context.request_context(request), pytest.raises(ImmediateHttpResponse):
+        get_account_adapter(request).set_password(request_user, "the-thiefs-Password-6")
+
+    person.refresh_from_db()
+    assert person.check_password(NEW_PASSWORD)
+
+
+def test_link_does_not_tell_guesses_for_ever(client: Client) -> None:
+    link = issue(UserFactory())
+
+    answers = [
+        client.post(path(link), {"password1": "x", "password2": "y"}).status_code for _ in range(22)
+    ]
+
+    assert answers == [200] * 20 + [429] * 2
+
+
+def test_suspension_ends_sessions_and_links(client: Client) -> None:
+    person = UserFactory(new=True)
+    choose(client, issue(person))
+    person.refresh_from_db()
+    link = issue(person)
+
+    people.set_state(users=[person], state=User.State.SUSPENDED, actor=None)
+    people.set_state(users=[person], state=User.State.ACTIVE, actor=None)
+
+    assert client.get("/").status_code == 302
+    assert Client().get(path(link)).status_code == 410
+
+
+def test_no_log_holds_a_link(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    link = issue(UserFactory(new=True))
+    caplog.handler.addFilter(WithoutTokens())
+
+    Client(enforce_csrf_checks=True).post(path(link), {})
+    client.put(path(link))
+
+    assert "/set-up/…" in caplog.text
+    assert path(link).split("/")[2] not in caplog.text
+
+
+def test_wrong_present_password_is_limited_like_every_other(client: Client) -> None:
+    person = UserFactory()
+    client.force_login(person)
+    form = {"oldpassword": "a-guess-of-It-1", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    for _ in range(5):
+        client.post("/password/", form)
+
+    page = client.post("/password/", {**form, "oldpassword": PASSWORD})
+
+    assert page.status_code in (200, 429)
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert person.login_events.filter(reason="wrong_password").count() == 5

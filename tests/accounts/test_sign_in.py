@@ -234,6 +234,21 @@ def test_a_password_is_held_until_the_second_factor_is_given(client):
     assert SealedPassword.objects.get().pk == job.sealed_password_id
 
 
+def test_a_second_factor_completes_no_login_with_a_password_that_was_changed(client):
+    user = UserFactory()
+    secret = generate_totp_secret()
+    TOTP.activate(user, secret)
+    log_in(client, user.email)
+    SealedPassword.objects.all().delete()  # it was held for ten minutes, a login for fifteen
+    user.set_password(NEW_PASSWORD)
+    user.save()
+
+    client.post(reverse("mfa_authenticate"), {"code": code_for(secret)})
+
+    assert "_auth_user_id" not in client.session
+    assert last_event().reason == "password_changed"
+
+
 def test_a_session_holds_only_the_id_of_a_held_password(client):
     user = UserFactory()
     TOTP.activate(user, generate_totp_secret())

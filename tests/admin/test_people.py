@@ -92,10 +92,11 @@ def test_operator_changes_no_addresses_of_bound_or_unbound_people(
     assert "Only an administrator may change them" in response.text
 
 
-def test_administrator_changes_addresses_of_bound_people_with_their_password(
-    as_administrator: Client,
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_administrator_changes_addresses_with_their_password(
+    as_administrator: Client, is_bound: bool
 ) -> None:
-    user = BindingFactory().user
+    user = BindingFactory().user if is_bound else UserFactory()
 
     asked = save(as_administrator, user, email="new@example.com")
     assert asked.url.startswith("/confirm/?")
@@ -351,10 +352,14 @@ def test_only_an_administrator_says_where_an_activation_mail_goes_besides(
     assert Mail.objects.filter(address="spy@example.org", user__username="otto").count() == 1
 
 
-def test_old_address_is_told_when_an_administrator_changes_it(as_administrator: Client) -> None:
-    user = UserFactory(email="old@example.com")
+@pytest.mark.parametrize("field", ["email", "alternate_email"])
+def test_every_address_there_was_is_told_of_a_change(as_administrator: Client, field: str) -> None:
+    user = UserFactory(email="grace@example.com", alternate_email="grace@home.example")
+    as_administrator.post("/confirm/", {"password": PASSWORD})
 
-    save(as_administrator, user, email="new@example.com")
+    save(as_administrator, user, **{field: "new@example.com"})
 
-    mail = Mail.objects.get()
-    assert (mail.kind, mail.address, mail.user) == ("address_changed", "old@example.com", user)
+    assert set(Mail.objects.values_list("kind", "address")) == {
+        ("address_changed", "grace@example.com"),
+        ("address_changed", "grace@home.example"),
+    }

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from allauth.usersessions.models import UserSession
 from celery.worker import WorkController
-from celery.worker import state as worker_state
 from django.conf import settings as django_settings
 from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
@@ -33,6 +32,7 @@ from waitress.server import create_server
 
 from accounts.models import User
 from config.celery import app
+from portal import outbox
 from tests.conftest import Company
 from tests.factories import PASSWORD
 
@@ -56,9 +56,9 @@ def woken() -> None:
     """Here a real worker is woken."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The portal's address; pages and worker run until the end."""
+    """The portal's address; pages and worker run until the module's end."""
     http: Any = create_server(get_wsgi_application(), host="127.0.0.1", port=0, threads=4)
     worker = WorkController(
         app=app,
@@ -71,14 +71,16 @@ def server() -> Iterator[str]:
     for thread in threads:
         thread.start()
     yield f"http://127.0.0.1:{http.effective_port}"
-    worker_state.should_stop = os.EX_OK
     http.close()
     worker.stop()
+    for thread in threads:
+        thread.join(timeout=TIMEOUT_MS / 1000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    # Playwright's loop runs in this thread; the ORM is used between its calls, never in them.
+    # Playwright's loop runs in this thread: the ORM is used between its calls, never in them, and
+    # tests of other modules have loops of their own.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -204,7 +206,8 @@ def mail_to(address: str, subject: str) -> EmailMultiAlternatives:
             and subject in str(message.subject)
         ]
 
-    wait_until(found)
+    # Beat sends what nobody waits for at a screen; there is none here.
+    wait_until(lambda: found() or (outbox.send_due() and found()))
     return found()[-1]
 
 

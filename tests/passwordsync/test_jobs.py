@@ -7,12 +7,12 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.models import LoginEvent, SealedPassword, User
-from accounts.sealing import seal_password
+from accounts.sealing import PasswordExpiredError, seal_password
 from directories.models import Binding
 from passwordsync import jobs
 from passwordsync.models import FINISHED, OPEN, Status, SyncJob
 from portal.models import Mail
-from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
+from tests.factories import NAMES, PASSWORD, BindingFactory, SyncJobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,11 +94,8 @@ def test_a_follower_of_a_success_is_superseded_without_being_sent():
     Binding.objects.filter(pk=binding.pk).update(
         taken_over_at=timezone.now(),
         pushed_password_version=1,
-        pushed_attributes={
-            "given_name": "Grace",
-            "family_name": "Okafor",
-            "display_name": "Grace Okafor",
-        },
+        pushed_attributes=NAMES,
+        password_attributes=NAMES,
     )
 
     assert jobs.claim(binding.directory_id, limit=1) == []
@@ -222,6 +219,38 @@ def test_people_hear_of_a_new_password_that_could_not_be_sent_in_time(binding, k
     jobs.expire_sealed()
 
     assert [mail.kind for mail in Mail.objects.all()] == kinds
+
+
+def test_people_hear_of_it_whoever_finds_the_password_expired():
+    binding = BindingFactory(managed=True, pushed_password_version=0)
+    SyncJobFactory(queued=True, binding=binding)
+    job = jobs.claim(binding.directory_id, limit=1)[0]
+
+    with transaction.atomic():
+        jobs.give_password_up(job, PasswordExpiredError("It is too old."))
+
+    assert [mail.kind for mail in Mail.objects.all()] == ["password_late"]
+    assert SyncJob.objects.get().status == Status.WAITING
+
+
+@pytest.mark.parametrize(
+    ("error_code", "is_at_once"), [("unavailable", True), ("throttled", False)]
+)
+def test_who_asks_goes_ahead_of_our_backoff_but_not_of_the_directorys_wish(error_code, is_at_once):
+    later = timezone.now() + timedelta(minutes=30)
+    job = SyncJobFactory(queued=True, next_attempt_at=later, error_code=error_code)
+    user = job.binding.user
+    event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
+
+    jobs.release(
+        user=user,
+        login_event=event,
+        sealed=seal_password(PASSWORD, user=user),
+        only=job.binding_id,
+    )
+
+    job.refresh_from_db()
+    assert (job.next_attempt_at < later) == is_at_once
 
 
 def test_password_meant_for_one_binding_reaches_that_one_alone():

@@ -87,7 +87,7 @@ def test_every_kind_does_without_an_organisation(kind: str, grace: User) -> None
             Mail.Kind.PASSWORD_LATE,
             ("Example Mail still has your old password", "Sign in", "The portal does not keep"),
         ),
-        (Mail.Kind.ADDRESS_CHANGED, ("is no longer one of them",)),
+        (Mail.Kind.ADDRESS_CHANGED, ("every address that was known before",)),
     ],
 )
 def test_mail_keeps_the_promises_of_the_help_article(

@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from accounts.models import User
 from accounts.read_only import AuditError
 from directories.bindings import bind, unbind
 from directories.models import Binding
@@ -165,6 +166,17 @@ def test_refused_address_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyP
 
     assert outbox.send_due() == 1
     assert Mail.objects.get(address="gone@example.com").error
+
+
+def test_mail_follows_the_person_to_their_present_address() -> None:
+    mail = queued()
+    User.objects.filter(pk=mail.user_id).update(email="new@example.com")
+
+    outbox.send_due()
+
+    assert [message.to for message in django_mail.outbox] == [["new@example.com"]]
+    mail.refresh_from_db()
+    assert mail.address == "new@example.com"
 
 
 def test_mail_of_an_ended_binding_is_cancelled() -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import LoginEvent, User
+from portal.browsers import plain_name
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -102,6 +103,31 @@ def test_page_costs_the_same_for_any_number_of_sessions(
     for _ in range(count):
         client = sign_in(person)
 
-    # Session, person, sessions, events, what they updated, second factor, unread.
-    with django_assert_num_queries(7):
+    # Session, person, sessions, events, attempts, what was updated, second factor, unread.
+    with django_assert_num_queries(8):
         client.get("/security/")
+
+
+def test_strangers_attempts_do_not_hide_a_sign_in(browser: Client, person: User) -> None:
+    LoginEvent.objects.create(user=person, kind="login", outcome="succeeded", address="192.0.2.66")
+    for _ in range(30):
+        LoginEvent.objects.create(user=person, kind="reset", outcome="link_sent")
+
+    page = browser.get("/security/").content.decode()
+
+    assert "192.0.2.66" in page
+    assert page.count("Reset</strong>") == 5
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (FIREFOX, "Firefox on Windows"),
+        ("curl/8.5.0", "Unknown browser"),
+        ("Your-account-is-locked-call-555/1.0 CFNetwork/1 Darwin/23", "Unknown browser"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_strangers_words_are_not_repeated(user_agent: str, name: str) -> None:
+    assert "555" not in plain_name(user_agent)
+    assert plain_name(user_agent).startswith(name) or plain_name(user_agent) in ("iOS", "Mac OS X")
