@@ -16,8 +16,9 @@ from django.db import IntegrityError, transaction
 
 from accounts import people
 from accounts.backends import forget_legacy_algorithms
+from accounts.csv_tables import Problem
 from accounts.models import User
-from accounts.people_files import ATTRIBUTES, Problem, Row, read
+from accounts.people_files import ATTRIBUTES, Row, read
 from accounts.signals import record_changed
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Report:
 def import_people(content: bytes, *, is_check: bool = False) -> Report:
     """Import the people of a file; with ``is_check`` nothing is kept.
 
-    May be called again with the same file.  Raises PeopleFileError where the file as a whole
+    May be called again with the same file.  Raises TableError where the file as a whole
     cannot be imported.
     """
     if is_check:

@@ -191,6 +191,15 @@ class Binding(models.Model):
         _("external id"), max_length=128, blank=True, help_text=_("Immutable; found by a worker.")
     )
     external_address = models.CharField(_("external address"), max_length=320, blank=True)
+    claimed_external_id = models.CharField(
+        _("external id of the earlier system"),
+        max_length=128,
+        blank=True,
+        help_text=_("A worker checks that it is the account of this person."),
+    )
+    note = models.CharField(
+        _("note"), max_length=200, blank=True, help_text=_("Status in the earlier system.")
+    )
     bound_at = models.DateTimeField(_("bound at"), default=timezone.now)
     bound_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -122,6 +122,15 @@ def locate(binding: Binding) -> bool:
             "allow privileged accounts for this directory.",
         )
         return False
+    claimed = binding.claimed_external_id
+    if not binding.external_id and claimed and claimed != account.external_id:
+        block(
+            binding,
+            Binding.Problem.MISMATCH,
+            "The earlier system had another account for this person than the one that has their "
+            "address now. Unbind and bind again if this one is meant.",
+        )
+        return False
     if binding.external_id and binding.external_id != account.external_id:
         block(
             binding,

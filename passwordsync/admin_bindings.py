@@ -96,6 +96,7 @@ class BindingAdmin(WithJobs):
                     ("user_page", "directory_page"),
                     ("state_now", "why"),
                     ("external_address", "external_id"),
+                    ("note", "claimed_external_id"),
                     ("bound_at", "bound_by"),
                     ("ended_at", "ended_by"),
                 )

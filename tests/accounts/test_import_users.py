@@ -12,9 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import importing
 from accounts.backends import legacy_algorithms
+from accounts.csv_tables import TableError
 from accounts.importing import Report, import_people
 from accounts.models import User
-from accounts.people_files import COLUMNS, PeopleFileError
+from accounts.people_files import COLUMNS
 from accounts.signals import record_changed
 from tests.factories import PASSWORD, BindingFactory, UserFactory
 
@@ -260,7 +261,7 @@ def test_a_file_as_excel_writes_it_is_read() -> None:
     ],
 )
 def test_a_file_that_cannot_be_imported_is_explained(content: bytes, message: str) -> None:
-    with pytest.raises(PeopleFileError, match=message):
+    with pytest.raises(TableError, match=message):
         import_people(content)
 
     assert not User.objects.exists()

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management import CommandError
 
+from accounts.csv_tables import TableError
 from accounts.importing import import_people
 from accounts.management.base import ProductCommand, read_file
-from accounts.people_files import COLUMNS, PeopleFileError
+from accounts.people_files import COLUMNS
 
 
 class Command(ProductCommand):
@@ -26,7 +27,7 @@ class Command(ProductCommand):
     def handle(self, *args: Any, file: Path, check: bool, **options: Any) -> None:
         try:
             report = import_people(read_file(file), is_check=check)
-        except PeopleFileError as error:
+        except TableError as error:
             raise CommandError(str(error)) from None
         for problem in report.problems:
             self.stderr.write(str(problem))
