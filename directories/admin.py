@@ -23,9 +23,11 @@ from directories.models import Binding, Directory
 PAUSE_FIELDS = ("paused_reason", ("paused_at", "probe_at"))
 
 
-@admin.register(Directory)
 class DirectoryAdmin(OperatorAdmin[Directory]):
-    """Directories: their credentials go in as a file and never come out."""
+    """Directories: their credentials go in as a file and never come out.
+
+    Registered by ``passwordsync.admin_sending``, which adds what they receive.
+    """
 
     list_display = (
         "name",
@@ -52,7 +54,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         "bound_people",
     )
     actions = ("check_now",)
-    actions_detail = ("check_now_page",)
+    actions_detail: Sequence[str] = ("check_now_page",)
 
     # --- Form
 

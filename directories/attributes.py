@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from directories.models import Binding
+from directories.models import Binding, Directory
 
 DEFAULT: Final = ("given_name", "family_name", "display_name")
 """What a new directory receives; more is opted in."""
@@ -38,6 +38,9 @@ def to_push(binding: Binding) -> dict[str, str]:
     return {name: "" for name in gone if name not in values} | values
 
 
-def merged(pushed: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
-    """Get what the account holds of us after a push; what is not exported any more is kept."""
-    return {name: value for name, value in {**pushed, **sent}.items() if value}
+def after(
+    directory: Directory, known: Mapping[str, str], sent: Mapping[str, str]
+) -> dict[str, str]:
+    """Get what an account holds of us after a push; what is not exported any more is kept."""
+    kept = {name: value for name, value in known.items() if name not in directory.exported}
+    return kept | {name: value for name, value in sent.items() if value}

@@ -28,7 +28,7 @@ from accounts.admin_base import (
 from accounts.confirmations import Plan, Skipped
 from accounts.models import LoginEvent
 from directories.admin_people import binding_name
-from passwordsync import admin_bindings, jobs  # noqa: F401  the former registers itself
+from passwordsync import admin_bindings, admin_sending, jobs  # noqa: F401  they register themselves
 from passwordsync.admin_filters import BlockedJobFilter
 from passwordsync.admin_with_jobs import JOB_BADGES, PERSON, WithJobs, badge_of
 from passwordsync.models import Status, SyncJob

@@ -73,6 +73,15 @@ def reason(binding: Binding) -> Due | None:
     return found.why if found else None
 
 
+def is_at_once(binding: Binding, found: Need) -> bool:
+    """Say whether what changed goes to the account without waiting for a login."""
+    return (
+        bool(found.attributes)
+        and binding.is_managed
+        and binding.directory.sends_attributes == Directory.SendsAttributes.AT_ONCE
+    )
+
+
 def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[SyncJob]:
     """Open, update or close the pending jobs of bindings; returns those of bindings that are due.
 
@@ -126,21 +135,17 @@ def _update(job: SyncJob, binding: Binding, found: Need) -> tuple[SyncJob, bool]
 
     Attributes that go at once need nobody's login: their job is queued.
     """
-    is_at_once = (
-        bool(found.attributes)
-        and binding.is_managed
-        and binding.directory.sends_attributes == Directory.SendsAttributes.AT_ONCE
-    )
+    goes_now = is_at_once(binding, found)
     wanted = {
-        "trigger": Due.RECORD if is_at_once else found.why,
-        "sends_password": found.password and not is_at_once,
+        "trigger": Due.RECORD if goes_now else found.why,
+        "sends_password": found.password and not goes_now,
         "changed_attributes": found.attributes,
-        "status": Status.QUEUED if is_at_once else Status.WAITING,
+        "status": Status.QUEUED if goes_now else Status.WAITING,
     }
     is_changed = any(getattr(job, name) != value for name, value in wanted.items())
     for name, value in wanted.items():
         setattr(job, name, value)
-    if is_at_once:
+    if goes_now:
         job.queued_at = job.next_attempt_at = timezone.now()
     return job, is_changed
 

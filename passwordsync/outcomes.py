@@ -66,7 +66,7 @@ def succeeded(
     now = timezone.now()
     sent = job.sent_attributes
     if refused is None:
-        binding.pushed_attributes = attributes.merged(binding.pushed_attributes, sent)
+        binding.pushed_attributes = attributes.after(directory, binding.pushed_attributes, sent)
     binding.refused_attributes = sent if refused else None
     binding.attribute_problem = refused.message if refused else ""
     binding.pushed_at = now
@@ -74,7 +74,7 @@ def succeeded(
     if job.sends_password:
         binding.taken_over_at = binding.taken_over_at or now
         binding.pushed_password_version = job.sent_password_version
-        binding.password_attributes = attributes.merged(binding.password_attributes, sent)
+        binding.password_attributes = attributes.after(directory, binding.password_attributes, sent)
         binding.refused_password_version, binding.refusal_text = None, ""
         if _is_before(binding.asked_at, job.sent_at):
             binding.asked_at = None

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 DRAIN: Final = "passwordsync.tasks.drain_directory"
-"""The task's name; its module imports the drain, which wakes."""
+SWEEP: Final = "passwordsync.tasks.sweep"
+"""Names of tasks; their module imports the drain, which wakes."""
 EXPIRES_SECONDS: Final = 30
 """A message that no worker took is of no use: beat sends another."""
 
@@ -28,15 +29,21 @@ def wake(directory_ids: Iterable[int]) -> None:
         transaction.on_commit(partial(_send, ids), robust=True)
 
 
+def sweep_soon() -> None:
+    """Have everybody looked at once the transaction is committed, ahead of beat's own turn."""
+    transaction.on_commit(partial(_send_task, SWEEP), robust=True)
+
+
 def _send(directory_ids: list[int]) -> None:
     for directory_id in directory_ids:
-        try:
-            current_app.send_task(
-                DRAIN,
-                kwargs={"directory_id": directory_id},
-                retry=False,
-                expires=EXPIRES_SECONDS,
-            )
-        except OperationalError as error:
-            logger.warning("The broker cannot be reached, beat will find the work: %s", error)
+        if not _send_task(DRAIN, directory_id=directory_id):
             return
+
+
+def _send_task(name: str, **kwargs: int) -> bool:
+    try:
+        current_app.send_task(name, kwargs=kwargs, retry=False, expires=EXPIRES_SECONDS)
+    except OperationalError as error:
+        logger.warning("The broker cannot be reached, beat will find the work: %s", error)
+        return False
+    return True

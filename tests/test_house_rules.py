@@ -75,6 +75,9 @@ ADDRESSES: Final = {
     "admin/directories/directory/<path:object_id>/check/": (
         "admin:directories_directory_check_now_page"
     ),
+    "admin/directories/directory/<path:object_id>/sending/": (
+        "admin:directories_directory_sending"
+    ),
     "admin/directories/binding/bind/": "admin:directories_binding_bind_people",
     "admin/portal/mailtext/<path:object_id>/preview/": "admin:portal_mailtext_preview",
 }

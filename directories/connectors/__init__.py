@@ -45,6 +45,20 @@ class ConnectorKind:
         """What this kind of directory is known to accept as a password."""
         return cast("PasswordRules", import_module(self.module).PASSWORD_RULES)
 
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What may be sent: our attribute names, and what they are called over there."""
+        return cast("Mapping[str, str]", import_module(self.module).ATTRIBUTES)
+
+    def preview(
+        self, attributes: Mapping[str, str], *, has_password: bool, is_clear: bool
+    ) -> dict[str, Any]:
+        """Show the request that a push would send; the password is masked."""
+        make = import_module(self.module).preview
+        return cast(
+            "dict[str, Any]", make(attributes, has_password=has_password, is_clear=is_clear)
+        )
+
     def connect(self, connection: Connection, endpoints: Endpoints) -> Connector:
         """Make a connector; the first one of a process imports its SDK, some 0.3 s."""
         make = getattr(import_module(self.module), self.connector)

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+MASK = "•••"
+# What stands for a password where a request is shown.
 DEADLINE_SECONDS = 25.0
 # No request to a directory takes longer, token and all; a push is one, and a claim must outlast it.
 

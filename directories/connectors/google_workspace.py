@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from directories.connectors.addresses import domain_of, is_same_address
 from directories.connectors.answers import reading
 from directories.connectors.base import (
+    MASK,
     Account,
     Check,
     Connection,
@@ -183,7 +185,7 @@ class GoogleWorkspaceConnector:
         def make_request(services: Services) -> Any:
             return services.directory.users().update(
                 userKey=push.external_id,
-                body=_names(push) | _password(push, is_clear=is_clear),
+                body=_names(push.attributes) | _password(push, is_clear=is_clear),
                 fields="id",
             )
 
@@ -278,9 +280,17 @@ class GoogleWorkspaceConnector:
             )
 
 
-def _names(push: Push) -> dict[str, Any]:
+def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool) -> dict[str, Any]:
+    """Show the body of a push, with the password masked."""
+    password: dict[str, Any] = {"password": MASK, "changePasswordAtNextLogin": False}
+    if not is_clear:
+        password["hashFunction"] = "crypt"
+    return _names(attributes) | (password if has_password else {})
+
+
+def _names(attributes: Mapping[str, str]) -> dict[str, Any]:
     """Map names; null clears.  Source: discovery document directory_v1, users.update."""
-    names = {ATTRIBUTES[name]: value or None for name, value in push.attributes.items()}
+    names = {ATTRIBUTES[name]: value or None for name, value in attributes.items()}
     return {"name": names} if names else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from directories.connectors.addresses import domain_of, is_same_address
 from directories.connectors.answers import reading
 from directories.connectors.base import (
+    MASK,
     Account,
     Check,
     Connection,
@@ -255,6 +257,13 @@ class MicrosoftEntraConnector:
         if pem and _certificate_end(pem) < datetime.now(UTC) + CERTIFICATE_WARNING:
             warnings.append("The application's certificate ends soon: create and upload a new one.")
         return tuple(warnings)
+
+
+def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool) -> dict[str, Any]:
+    """Show the body of a push, with the password masked; Entra ID always needs it in clear."""
+    profile = {"passwordProfile": {"password": MASK, "forceChangePasswordNextSignIn": False}}
+    names = {ATTRIBUTES[name]: value or None for name, value in attributes.items()}
+    return names | (profile if has_password else {})
 
 
 def _user(push: Push) -> User:

@@ -1,0 +1,125 @@
+"""The admin page of what a directory receives and when; it shows the effect before it saves.
+
+Directories are registered here, with this page: what a change does to people is known by their
+jobs, which the app of directories does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.admin_base import operator_of
+from accounts.models import User
+from directories.admin import DirectoryAdmin
+from directories.connectors import CONNECTORS
+from directories.models import Binding, Directory
+from passwordsync import sending
+
+
+class SendingForm(forms.ModelForm[Directory]):
+    """The four settings, and somebody to show the request for."""
+
+    exported = forms.MultipleChoiceField(
+        label=_("Exported attributes"),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_(
+            "What is not exported is never read, changed or cleared over there. An attribute that "
+            "is taken off this list keeps the value it has there."
+        ),
+    )
+    person = forms.CharField(
+        label=_("Preview for"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("User name or company e-mail of somebody in this directory."),
+    )
+
+    class Meta:
+        model = Directory
+        fields = sending.SETTINGS
+        widgets: ClassVar = dict.fromkeys(sending.SETTINGS[1:], UnfoldAdminRadioSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: Any = self.fields
+        fields["exported"].choices = [
+            (name, f"{_verbose(name)} → {theirs}")
+            for name, theirs in CONNECTORS[self.instance.kind].attributes.items()
+        ]
+
+    def clean_person(self) -> Binding | None:
+        login: str = self.cleaned_data["person"].strip().lower()
+        if not login:
+            return None
+        user = User.objects.find(login)
+        binding = Binding.objects.filter(Binding.LIVE, directory=self.instance, user=user).first()
+        if user is None or binding is None:
+            raise ValidationError(_("Nobody in this directory has that name."))
+        binding.user = user
+        return binding
+
+    def settings(self) -> dict[str, Any]:
+        """Get the chosen settings, by name."""
+        return {name: self.cleaned_data[name] for name in sending.SETTINGS}
+
+    def _post_clean(self) -> None:
+        """Leave the row as it is: it is compared with what was chosen."""
+
+
+def _verbose(name: str) -> str:
+    field: Any = User._meta.get_field(name)
+    return capfirst(str(field.verbose_name))
+
+
+@admin.register(Directory)
+class SendingDirectoryAdmin(DirectoryAdmin):
+    """Directories, with the page of what they receive."""
+
+    actions_detail = (*DirectoryAdmin.actions_detail, "sending")
+
+    @action(description=_("What is sent"), url_path="sending", permissions=["change"], icon="send")
+    def sending(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the settings; "Show effect" counts whom a change touches, then it can be saved."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        directory = get_object_or_404(Directory, pk=object_id)
+        form = SendingForm(request.POST or None, instance=directory)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": directory.name,
+            "form": form,
+            "back_url": reverse("admin:directories_directory_change", args=[directory.pk]),
+        }
+        if request.method == "POST" and form.is_valid():
+            settings = form.settings()
+            other = sending.changed(directory, **settings)
+            answer = repr(sorted(settings.items()))
+            if request.POST.get("confirmed") == answer:
+                sending.change(directory=directory, actor=operator_of(request), **settings)
+                messages.success(request, _("Saved. Those it touches are looked at now."))
+                return HttpResponseRedirect(request.path)
+            context |= {"effect": sending.effect(directory, other), "answer": answer}
+            if binding := form.cleaned_data["person"]:
+                shown = sending.preview(binding, other)
+                context["person"] = binding.user
+                context["preview"] = json.dumps(shown, indent=2, ensure_ascii=False)
+        return TemplateResponse(request, "admin/passwordsync/sending.html", context)
