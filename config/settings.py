@@ -200,6 +200,8 @@ CACHES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+DRIFT_SCAN_SECONDS = env.int("DRIFT_SCAN_MINUTES", default=15) * 60
+
 # --- Celery: the broker only carries "directory D has work"
 
 CELERY_BROKER_URL = secret("CELERY_BROKER_URL", "memory://" if EMBEDDED else None)
@@ -236,6 +238,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "passwordsync.tasks.sweep",
         "schedule": 180,
         "options": {"expires": 180},
+    },
+    "scan-directories": {
+        "task": "passwordsync.tasks.scan_directories",
+        "schedule": DRIFT_SCAN_SECONDS,
+        "options": {"expires": DRIFT_SCAN_SECONDS},
     },
     "send-mails": {
         "task": "portal.tasks.send_mails",

@@ -128,6 +128,13 @@ class Directory(models.Model):
         _("people refused in a row"), default=0, editable=False
     )
 
+    scan_requested_at = models.DateTimeField(_("scan requested at"), null=True, blank=True)
+    scan_started_at = models.DateTimeField(_("scan begun at"), null=True, blank=True)
+    scan_cursor = models.TextField(blank=True, editable=False)
+    scanned_at = models.DateTimeField(
+        _("last scan"), null=True, blank=True, help_text=_("When the last whole scan began.")
+    )
+
     lease_id = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
@@ -176,7 +183,7 @@ class Binding(models.Model):
         UNKNOWN = "", _("not known")
         PERSON = "person", _("the person")
         ADMINISTRATOR = "administrator", _("an administrator")
-        OURSELVES = "ourselves", _("this product, but not on record here")
+        APPLICATION = "application", _("an application")
 
     class ExternalState(models.TextChoices):
         NORMAL = "", _("normal")

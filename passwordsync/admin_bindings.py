@@ -114,6 +114,18 @@ class BindingAdmin(WithJobs):
             },
         ),
         (
+            _("Drift"),
+            {
+                "fields": (
+                    ("drifted_at", "drift_noticed_at"),
+                    ("drift_by", "drift_actor"),
+                    ("password_seen_at", "held_password_version"),
+                    "external_state",
+                ),
+                "classes": ("tab",),
+            },
+        ),
+        (
             _("Problems"),
             {
                 "fields": (

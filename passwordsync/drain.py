@@ -32,7 +32,7 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 from directories.models import Binding, Directory
-from passwordsync import jobs, outcomes
+from passwordsync import drift, jobs, outcomes
 from passwordsync.models import Status, SyncJob
 from passwordsync.wake import wake
 
@@ -87,6 +87,7 @@ def directories_with_work() -> QuerySet[Directory]:
     return Directory.objects.filter(
         is_free,
         Q(check_requested_at__isnull=False)
+        | Q(scan_requested_at__lte=now, paused_at=None)
         | Q(probe_at__lte=now)
         | Exists(abandoned)
         | Q(Exists(queued) | Exists(to_locate), paused_at=None),
@@ -130,7 +131,7 @@ def _work(directory: Directory, lease_id: UUID) -> None:
             )
             for future in done:
                 _record(directory, under_way.pop(future), future)
-        elif not slice_.is_on() or not _locate_next(directory):
+        elif not slice_.is_on() or not (_locate_next(directory) or drift.scan_next(directory)):
             return
 
 

@@ -5,6 +5,9 @@ from django.dispatch import Signal
 job_finished = Signal()
 """A job that carried a password came to an end: ``job``, with binding, user, directory loaded."""
 
+drift_found = Signal()
+"""Passwords were changed in a directory by somebody else: ``bindings``, with user and directory."""
+
 passwords_late = Signal()
 """Directories could not be given a new password in time, and still have the old one:
 ``bindings``, with user and directory loaded.  The next login sends it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import shared_task
 
-from passwordsync import sweeping
+from passwordsync import drift, sweeping
 from passwordsync.drain import directories_with_work, drain
 from passwordsync.wake import wake
 
@@ -22,6 +22,11 @@ def drain_directory(*, directory_id: int, **_newer: Any) -> None:
 @shared_task
 def wake_directories(**_newer: Any) -> None:
     wake(directories_with_work().values_list("pk", flat=True))
+
+
+@shared_task
+def scan_directories(**_newer: Any) -> None:
+    drift.request_scans()
 
 
 @shared_task

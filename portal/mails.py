@@ -64,6 +64,7 @@ def sample(kind: str, *, person: User, paragraph: str | None = None) -> Rendered
         address=person.email,
         binding=Binding(
             user=person,
+            drifted_at=now,
             directory=Directory(name="Example Mail", kind=Directory.Kind.GOOGLE_WORKSPACE),
         ),
         link=PasswordLink(expires_at=now + settings.ACTIVATION_LINK_TTL),
@@ -81,6 +82,7 @@ def render(mail: Mail, *, link_url: str, paragraph: str | None = None) -> Render
         paragraph = texts.first() or ""
     context: dict[str, Any] = {
         "person": mail.user,
+        "binding": mail.binding,
         "directory": mail.binding.directory if mail.binding else None,
         "link_url": link_url,
         "event": mail.login_event,
@@ -98,6 +100,8 @@ def render(mail: Mail, *, link_url: str, paragraph: str | None = None) -> Render
     folder = f"mail/{mail.kind}"
     with timezone.override(_zone(mail.user)):
         context["expires"] = _moment(mail.link.expires_at) if mail.link else ""
+        drifted_at = mail.binding.drifted_at if mail.binding else None
+        context["drifted_at"] = _moment(drifted_at) if drifted_at else ""
         context["when"] = _moment(mail.login_event.at) if mail.login_event else ""
         return Rendered(
             subject=" ".join(render_to_string(f"{folder}/subject.txt", context).split()),

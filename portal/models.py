@@ -35,6 +35,7 @@ class Mail(models.Model):
         RESET = "reset", _("forgotten password")
         PASSWORD_SET = "password_set", _("password was set")
         PASSWORD_LATE = "password_late", _("directory still has the old password")
+        DRIFT = "drift", _("password changed in a directory")
         ADDRESS_CHANGED = "address_changed", _("address was changed")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
@@ -99,6 +100,7 @@ class Notification(models.Model):
         PASSWORD_UPDATED = "password_updated", _("password updated")
         PASSWORD_REFUSED = "password_refused", _("password refused")
         PASSWORD_LATE = "password_late", _("directory still has the old password")
+        DRIFT = "drift", _("password changed in a directory")
 
     user = models.ForeignKey(
         User, models.PROTECT, related_name="notifications", verbose_name=_("user")

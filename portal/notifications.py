@@ -40,6 +40,14 @@ def passwords_late(bindings: Iterable[Binding]) -> None:
     )
 
 
+def drift_found(bindings: Iterable[Binding]) -> None:
+    """Tell people that their password was changed in a directory itself."""
+    Notification.objects.bulk_create(
+        Notification(user=binding.user, binding=binding, kind=Notification.Kind.DRIFT)
+        for binding in bindings
+    )
+
+
 def every(user: User) -> QuerySet[Notification]:
     """Get all notifications of a person, newest first, ready to be shown."""
     return user.notifications.select_related("binding__directory").defer(

@@ -103,6 +103,21 @@ def passwords_late(bindings: Iterable[Binding]) -> None:
     )
 
 
+def drift_found(bindings: Iterable[Binding]) -> None:
+    """Tell people that their password was changed in a directory itself, once for each change."""
+    outbox.queue(
+        Mail(
+            kind=Mail.Kind.DRIFT,
+            key=f"drift:{binding.pk}:{binding.drifted_at:%Y%m%d%H%M%S%f}",
+            user=binding.user,
+            binding=binding,
+            address=binding.user.email,
+        )
+        for binding in bindings
+        if binding.user.may_sign_in
+    )
+
+
 def addresses_changed(user: User, *, old_addresses: Iterable[str]) -> None:
     """Tell every address that was known before."""
     now = timezone.now().isoformat()

@@ -30,7 +30,7 @@ GIVE_UP_AFTER: Final = timedelta(days=5)
 """A mail that could not be sent for so long is not tried again, unless an operator asks."""
 SLICE: Final = timedelta(seconds=60)
 """How long one run sends; the next one goes on."""
-TO_COMPANY: Final = (Mail.Kind.BOUND, Mail.Kind.PASSWORD_LATE)
+TO_COMPANY: Final = (Mail.Kind.BOUND, Mail.Kind.PASSWORD_LATE, Mail.Kind.DRIFT)
 """Mails that go wherever the person's company address is when they leave."""
 SENDER: Final = "portal.tasks.send_mails"
 """The task's name; its module imports this one."""
@@ -149,6 +149,9 @@ def _is_still_true(mail: Mail) -> bool:
         case Mail.Kind.WELCOME | Mail.Kind.RESET if link is not None:
             link.user = user
             return links.is_usable(link)
+        case Mail.Kind.DRIFT if binding is not None:
+            is_open = binding.ended_at is None and binding.drifted_at is not None
+            return is_open and user.may_sign_in
         case Mail.Kind.PASSWORD_LATE if binding is not None:
             is_old = binding.pushed_password_version != user.password_version
             return binding.ended_at is None and user.is_active and is_old

@@ -12,7 +12,7 @@ from accounts.signals import addresses_changed, links_issued, password_set, peop
 from directories.models import Binding, Directory
 from directories.signals import bindings_created, directory_added
 from passwordsync.models import SyncJob
-from passwordsync.signals import job_finished, passwords_late
+from passwordsync.signals import drift_found, job_finished, passwords_late
 from portal import bookmarks, notifications, occasions
 
 
@@ -44,6 +44,16 @@ def mail_passwords_late(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
 @receiver(passwords_late)
 def notify_passwords_late(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
     notifications.passwords_late(bindings)
+
+
+@receiver(drift_found)
+def mail_drift_found(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    occasions.drift_found(bindings)
+
+
+@receiver(drift_found)
+def notify_drift_found(*, bindings: Sequence[Binding], **_kwargs: Any) -> None:
+    notifications.drift_found(bindings)
 
 
 @receiver(addresses_changed)

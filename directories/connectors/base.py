@@ -7,7 +7,7 @@ an error of ``errors.py``, raised ``from None``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -113,6 +113,41 @@ class PasswordChange:
     provider_now: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who changed a password over there.
+
+    ``kind`` is "person", "administrator", "application", or "" where the directory does not tell;
+    ``name`` is an address or a name, or "".
+    """
+
+    kind: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountState:
+    """What a scan says of one account; None and "" mean that this page does not tell.
+
+    ``external_id`` is "" where only the address is known.
+    """
+
+    external_id: str
+    address: str = ""
+    password_changed_at: datetime | None = None
+    actor: Actor | None = None
+    is_suspended: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanPage:
+    """One page of a scan; ``cursor`` reads the next one, "" is the end."""
+
+    states: Sequence[AccountState]
+    cursor: str
+    provider_now: datetime
+
+
 class Connector(Protocol):
     """Speaks to one directory.
 
@@ -143,6 +178,16 @@ class Connector(Protocol):
 
     async def password_changed_at(self, external_id: str) -> PasswordChange:
         """Read when the password of an account last changed."""
+
+    async def scan(self, cursor: str, since: datetime) -> ScanPage:
+        """Read one page of what happened to accounts; "" begins.
+
+        ``since`` bounds what is read of events; states are read whole.  A cursor outlives the
+        process.
+        """
+
+    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor:
+        """Find out who changed a password, where the scan did not tell."""
 
     async def close(self) -> None:
         """Give back connections."""

@@ -181,20 +181,28 @@ class GraphClient:
         """Read all pages of a collection."""
         return [item async for item in self._items(f"{self._base_url}/{path}?{_query(params)}")]
 
+    async def get_page(
+        self, path: str, params: dict[str, str], *, following: str = ""
+    ) -> tuple[list[dict[str, Any]], str, Answer]:
+        """Read one page of a collection, and the link to the next one, "" after the last."""
+        return await self._page(following or f"{self._base_url}/{path}?{_query(params)}")
+
+    async def _page(self, url: str) -> tuple[list[dict[str, Any]], str, Answer]:
+        if origin_of(url) != origin_of(self._base_url):
+            raise DirectoryUnavailableError("Microsoft Graph's next page is on another host.")
+        answer = await self._get(url)
+        with reading("Microsoft Graph"):
+            body = answer.body or {}
+            return list(body["value"]), str(body.get("@odata.nextLink") or ""), answer
+        raise AssertionError  # what goes wrong above has been raised
+
     async def _items(self, url: str) -> AsyncIterator[dict[str, Any]]:
         for _ in range(MAX_PAGES):
-            answer = await self._get(url)
-            with reading("Microsoft Graph"):
-                body = answer.body or {}
-                items, following = list(body["value"]), body.get("@odata.nextLink")
-                is_ours = not following or origin_of(following) == origin_of(self._base_url)
+            items, url, _answer = await self._page(url)
             for item in items:
                 yield item
-            if not following:
+            if not url:
                 return
-            if not is_ours:
-                raise DirectoryUnavailableError("Microsoft Graph's next page is on another host.")
-            url = following
         raise DirectoryUnavailableError("Microsoft Graph's answer has too many pages.")
 
     async def _get(self, url: str) -> Answer:

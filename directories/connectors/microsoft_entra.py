@@ -18,12 +18,15 @@ from directories.connectors.answers import reading
 from directories.connectors.base import (
     MASK,
     Account,
+    AccountState,
+    Actor,
     Check,
     Connection,
     Endpoints,
     PasswordChange,
     Push,
     Receipt,
+    ScanPage,
 )
 from directories.connectors.credential_files import json_object, required_text
 from directories.connectors.errors import (
@@ -51,6 +54,11 @@ SDK_NAMES = {"given_name": "given_name", "family_name": "surname", "display_name
 # Our attribute names and those of the SDK's User.
 PASSWORD_RULES = PasswordRules(min_length=8, max_length=256, classes=3, forbids_user_name=True)
 # Source: learn.microsoft.com/entra/identity/authentication/concept-sspr-policy, read 2026-11-23.
+SCANNED = ("id", "userPrincipalName", "accountEnabled", "lastPasswordChangeDateTime")
+PAGE_SIZE = 999
+# What a scan reads of each account, and how many at once: the most that Graph gives.
+AUDIT_WINDOW = timedelta(minutes=5)
+# How far from the change its audit event may be dated.
 CERTIFICATE_WARNING = timedelta(days=30)
 # A certificate that ends sooner is mentioned at each check.
 
@@ -216,9 +224,47 @@ class MicrosoftEntraConnector:
             f"users/{quote(external_id, safe='')}", {"$select": "lastPasswordChangeDateTime"}
         )
         with reading("Microsoft Graph"):
-            text = (answer.body or {}).get("lastPasswordChangeDateTime")
-            changed_at = datetime.fromisoformat(text) if text else None
+            changed_at = _moment((answer.body or {}).get("lastPasswordChangeDateTime"))
         return PasswordChange(changed_at=changed_at, provider_now=answer.date)
+
+    async def scan(self, cursor: str, since: datetime) -> ScanPage:
+        """See Connector.scan.
+
+        Every account is read each time: Graph's delta query does not tell of passwords.
+        """
+        items, following, answer = await self._client.get_page(
+            "users", {"$select": ",".join(SCANNED), "$top": str(PAGE_SIZE)}, following=cursor
+        )
+        with reading("Microsoft Graph"):
+            states = [
+                AccountState(
+                    external_id=str(item["id"]),
+                    address=str(item["userPrincipalName"]),
+                    password_changed_at=_moment(item.get("lastPasswordChangeDateTime")),
+                    is_suspended=item.get("accountEnabled") is False,
+                )
+                for item in items
+            ]
+        return ScanPage(states=states, cursor=following, provider_now=answer.date)
+
+    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor:
+        """See Connector.password_actor; without AuditLog.Read.All nobody is named."""
+        begin, end = (changed_at + shift for shift in (-AUDIT_WINDOW, AUDIT_WINDOW))
+        condition = (
+            f"targetResources/any(t:t/id eq '{external_id}')"
+            f" and activityDateTime ge {begin:%Y-%m-%dT%H:%M:%SZ}"
+            f" and activityDateTime le {end:%Y-%m-%dT%H:%M:%SZ}"
+        )
+        try:
+            events, _next, _answer = await self._client.get_page(
+                "auditLogs/directoryAudits", {"$filter": condition, "$top": "50"}
+            )
+        except (DirectoryRefusedError, PermissionDeniedError):
+            return Actor()
+        with reading("Microsoft Graph"):
+            changes = [e for e in events if "password" in str(e["activityDisplayName"]).lower()]
+            return _actor(changes[0]["initiatedBy"], external_id) if changes else Actor()
+        raise AssertionError  # what goes wrong above has been raised
 
     async def close(self) -> None:
         """See Connector.close."""
@@ -257,6 +303,19 @@ class MicrosoftEntraConnector:
         if pem and _certificate_end(pem) < datetime.now(UTC) + CERTIFICATE_WARNING:
             warnings.append("The application's certificate ends soon: create and upload a new one.")
         return tuple(warnings)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _actor(by: dict[str, Any], external_id: str) -> Actor:
+    if user := by.get("user"):
+        kind = "person" if user["id"] == external_id else "administrator"
+        return Actor(kind=kind, name=str(user.get("userPrincipalName") or ""))
+    if app := by.get("app"):
+        return Actor(kind="application", name=str(app.get("displayName") or ""))
+    return Actor()
 
 
 def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool) -> dict[str, Any]:

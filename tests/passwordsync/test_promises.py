@@ -8,9 +8,11 @@ the same promises; what reaches each is read from the sandbox's log.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 import pytest
+from django.db.models import F
 from django.test import Client
 
 from accounts.models import User
@@ -19,7 +21,8 @@ from directories.bindings import unbind
 from directories.connectors import google_workspace, microsoft_entra
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
-from passwordsync import due, jobs, sending
+from passwordsync import drift, due, jobs, sending
+from passwordsync.models import SyncJob
 from tests.conftest import Company
 from tests.factories import PASSWORD
 
@@ -40,6 +43,9 @@ PROMISES: Final[dict[str, tuple[str, str, str, str]]] = {
     "unexported changed":       ("- - -",  "- - -",   "- - -",  "- - -"),
     "password changed here":    ("P - -",  "P - -",   "P - -",  "P - -"),
     "both changed here":        ("P - -",  "AP - -",  "P - -",  "AP - -"),
+    "changed there by person":  ("- P -",  "- P -",   "- P -",  "- P -"),
+    "changed there by admin":   ("- P -",  "- P -",   "- P -",  "- P -"),
+    "changed there and here":   ("P - -",  "P - -",   "P - -",  "P - -"),
     "asked by an operator":     ("- P -",  "- P -",   "- P -",  "- P -"),
     "password setting flipped": ("- - -",  "- - -",   "- P -",  "A P -"),
     "mapping extended":         ("- P -",  "A P -",   "- A -",  "A - -"),
@@ -76,6 +82,22 @@ class Scene:
         due.sweep()
         self.company.drain()
 
+    def change_there(self, by: Literal["user", "admin"]) -> None:
+        """Change it over there, long after our last push, and let the scan notice."""
+        self.scan()
+        hour = timedelta(hours=1)
+        SyncJob.objects.update(sent_at=F("sent_at") - hour, finished_at=F("finished_at") - hour)
+        self.company.sandbox.advance(5)
+        for provider in PROVIDERS:
+            self.company.sandbox.change_password_there(
+                provider, "grace@example.com", "set-over-There-9", by=by
+            )
+        self.scan()
+
+    def scan(self) -> None:
+        drift.request_scans()
+        self.company.drain()
+
     # --- What happens
 
     def nothing_changed(self) -> None:
@@ -108,6 +130,16 @@ class Scene:
 
     def both_changed_here(self) -> None:
         self.exported_changed()
+        self.password_changed_here()
+
+    def changed_there_by_person(self) -> None:
+        self.change_there("user")
+
+    def changed_there_by_admin(self) -> None:
+        self.change_there("admin")
+
+    def changed_there_and_here(self) -> None:
+        self.change_there("user")
         self.password_changed_here()
 
     def asked_by_an_operator(self) -> None:
@@ -187,4 +219,6 @@ def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], prom
 def test_no_row_is_left_out() -> None:
     moments = {name for name in vars(Scene) if not name.startswith("_")}
 
-    assert {event.replace(" ", "_") for event in PROMISES} == moments - {"log_in", "edit", "set"}
+    assert {event.replace(" ", "_") for event in PROMISES} == moments - {
+        *("log_in", "edit", "set", "change_there", "scan")
+    }

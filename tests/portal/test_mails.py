@@ -87,6 +87,10 @@ def test_every_kind_does_without_an_organisation(kind: str, grace: User) -> None
             Mail.Kind.PASSWORD_LATE,
             ("Example Mail still has your old password", "Sign in", "The portal does not keep"),
         ),
+        (
+            Mail.Kind.DRIFT,
+            ("was changed in Example Mail itself", "confirm your password", "It was not you"),
+        ),
         (Mail.Kind.ADDRESS_CHANGED, ("every address that was known before",)),
     ],
 )

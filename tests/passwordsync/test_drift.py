@@ -1,0 +1,255 @@
+"""Drift: what is ours is told from what is not, and mended at the next login."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import pytest
+from django.db.models import F
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from directories.connectors.base import AccountState, Actor
+from directories.models import Binding, Directory
+from directories.sandbox.steering import Provider
+from passwordsync import drift, due
+from passwordsync.models import Status, SyncJob
+from portal.models import Mail, Notification
+from tests.conftest import Company
+from tests.factories import PASSWORD, BindingFactory, SyncJobFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THERE = "set-over-There-9"
+PROVIDERS: Final[tuple[Provider, ...]] = ("google", "microsoft")
+
+
+def scan(company: Company) -> None:
+    drift.request_scans()
+    company.drain()
+    assert not Directory.objects.filter(scan_requested_at__isnull=False).exists()
+
+
+def long_ago() -> None:
+    """Put what we sent so far behind us, so that what follows is no part of it."""
+    SyncJob.objects.update(
+        sent_at=F("sent_at") - timedelta(hours=1), finished_at=F("finished_at") - timedelta(hours=1)
+    )
+
+
+def log_in(client: Client, company: Company, password: str = PASSWORD) -> None:
+    client.post("/logout/")
+    client.post("/login/", {"login": "grace", "password": password})
+    company.drain()
+
+
+@pytest.fixture
+def taken_over(company: Company, client: Client) -> Company:
+    company.bind()
+    log_in(client, company)
+    scan(company)
+    long_ago()
+    company.sandbox.advance(5)  # times over there are whole seconds
+    return company
+
+
+def test_our_own_pushes_are_no_drift(taken_over: Company) -> None:
+    scan(taken_over)
+
+    assert not Binding.objects.filter(drifted_at__isnull=False).exists()
+    assert Binding.objects.filter(password_seen_at__isnull=False).count() == 2
+    assert not Mail.objects.filter(kind="drift").exists()
+
+
+@pytest.mark.parametrize("by", ["user", "admin"])
+def test_change_over_there_is_noticed_told_and_mended(
+    taken_over: Company, client: Client, by: Literal["user", "admin"]
+) -> None:
+    for provider in PROVIDERS:
+        taken_over.sandbox.change_password_there(provider, "grace@example.com", THERE, by=by)
+
+    scan(taken_over)
+    scan(taken_over)
+
+    assert {due.reason(binding) for binding in Binding.objects.all()} == {"drift"}
+    drift_by = {"user": "person", "admin": "administrator"}[by]
+    assert set(Binding.objects.values_list("drift_by", flat=True)) == {drift_by}
+    assert Mail.objects.filter(kind="drift").count() == 2
+    assert Notification.objects.filter(kind="drift").count() == 2
+    assert taken_over.opens(taken_over.google, THERE)
+
+    log_in(client, taken_over)
+
+    assert taken_over.opens(taken_over.google)
+    assert taken_over.opens(taken_over.entra)
+    scan(taken_over)
+    assert {due.reason(binding) for binding in Binding.objects.all()} == {None}
+
+
+def test_reset_by_an_administrator_can_be_held_until_there_is_a_new_password(
+    taken_over: Company, client: Client
+) -> None:
+    Directory.objects.update(after_reset=Directory.AfterReset.HOLD)
+    taken_over.sandbox.change_password_there("microsoft", "grace@example.com", THERE, by="admin")
+    scan(taken_over)
+
+    log_in(client, taken_over)
+    held = taken_over.opens(taken_over.entra)
+    page = client.get("/", follow=True).content.decode()
+    form = {
+        "oldpassword": PASSWORD,
+        "password1": "a-new-Password-7",
+        "password2": "a-new-Password-7",
+    }
+    client.post("/password/", form)
+    taken_over.drain()
+
+    assert not held
+    assert "has reset your password there" in page
+    assert taken_over.opens(taken_over.entra, "a-new-Password-7")
+
+
+def test_restored_backup_is_drift(taken_over: Company, client: Client) -> None:
+    before: dict[Any, list[dict[str, Any]]] = {
+        model: [dict(row) for row in model.objects.values()] for model in (User, Binding)
+    }
+    form = {
+        "oldpassword": PASSWORD,
+        "password1": "a-new-Password-7",
+        "password2": "a-new-Password-7",
+    }
+    client.post("/password/", form)
+    taken_over.drain()
+    Notification.objects.all().delete()
+    SyncJob.objects.filter(sent_password_version=2).delete()
+    for model, rows in before.items():
+        for row in rows:
+            model.objects.filter(pk=row.pop("id")).update(**row)
+
+    scan(taken_over)
+    log_in(client, taken_over)
+
+    assert taken_over.opens(taken_over.google)
+    assert taken_over.opens(taken_over.entra)
+
+
+def test_scan_gives_way_and_goes_on_where_it_stopped(
+    taken_over: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("directories.connectors.microsoft_entra.PAGE_SIZE", 1)
+    for number in range(3):
+        taken_over.sandbox.add_entra_user(f"person{number}@example.com")
+    directory = taken_over.entra
+    directory.refresh_from_db()
+    drift.request_scans()
+    directory.refresh_from_db()
+    taken_over.sandbox.clear_requests()
+
+    assert drift.scan_next(directory)
+    stopped = Directory.objects.get(pk=directory.pk)  # the process dies, another goes on
+    while drift.scan_next(stopped):
+        pass
+
+    pages = taken_over.sandbox.requests(provider="microsoft", path_contains="/users?")
+    assert len(pages) == 4
+    assert len({page["path"] for page in pages}) == 4
+    stopped.refresh_from_db()
+    assert (stopped.scan_cursor, stopped.scan_requested_at) == ("", None)
+    assert stopped.scanned_at
+
+
+def test_scan_that_is_throttled_waits_and_keeps_its_place(taken_over: Company) -> None:
+    taken_over.sandbox.fault(
+        provider="microsoft", path_contains="/users?", status=429, headers={"Retry-After": "90"}
+    )
+    drift.request_scans()
+
+    taken_over.drain()
+
+    taken_over.entra.refresh_from_db()
+    assert taken_over.entra.scan_requested_at
+    assert taken_over.entra.scan_requested_at > timezone.now() + timedelta(seconds=80)
+    assert not taken_over.entra.is_paused
+
+
+def test_renamed_and_suspended_accounts_are_seen_and_left_as_they_are(taken_over: Company) -> None:
+    taken_over.sandbox.change_account(
+        "microsoft",
+        "grace@example.com",
+        attributes={"userPrincipalName": "grace.okafor@example.com"},
+    )
+    taken_over.sandbox.change_account("google", "grace@example.com", suspended=True)
+
+    scan(taken_over)
+
+    entra = Binding.objects.get(directory=taken_over.entra)
+    google = Binding.objects.get(directory=taken_over.google)
+    assert entra.external_address == "grace.okafor@example.com"
+    assert google.external_state == "suspended"
+    assert taken_over.sandbox.account("grace@example.com", "google")["suspended"] is True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "is_ours"),
+    [
+        (-60, Status.SUCCEEDED, True),  # ours came later and undid it
+        (-60, Status.BLOCKED, False),
+        (1, Status.SUCCEEDED, True),
+        (30, Status.SUCCEEDED, False),  # after the answer
+        (30, Status.CANCELLED, True),  # sent, and nobody knows when it was applied
+        (200, Status.CANCELLED, False),
+    ],
+)
+def test_change_is_ours_only_where_an_attempt_explains_it(
+    seconds: int, status: Status, is_ours: bool
+) -> None:
+    sent_at = timezone.now()
+    job = SyncJobFactory(
+        binding=BindingFactory(managed=True),
+        status=status,
+        sent_at=sent_at,
+        sent_password_version=1,
+        finished_at=sent_at + timedelta(seconds=1),
+    )
+    state = AccountState(
+        external_id=job.binding.external_id,
+        password_changed_at=sent_at + timedelta(seconds=seconds),
+    )
+
+    assert bool(drift._explained([(job.binding, state)], timedelta())) == is_ours
+
+
+def test_clock_of_the_directory_is_allowed_for() -> None:
+    sent_at = timezone.now()
+    job = SyncJobFactory(
+        binding=BindingFactory(managed=True), succeeded=True, sent_at=sent_at,
+        sent_password_version=1,
+    )  # fmt: skip
+    skew = timedelta(minutes=20)
+    state = AccountState(external_id=job.binding.external_id, password_changed_at=sent_at + skew)
+
+    assert drift._explained([(job.binding, state)], skew)
+    assert not drift._explained([(job.binding, state)], timedelta())
+
+
+def test_older_event_that_arrives_late_does_not_hide_the_newer(db: None) -> None:
+    binding = BindingFactory(managed=True)
+    now = timezone.now()
+    states = [
+        AccountState(
+            external_id=binding.external_id,
+            password_changed_at=now - timedelta(minutes=minutes),
+            actor=Actor(kind=kind),
+        )
+        for minutes, kind in ((1, "administrator"), (30, "person"))
+    ]
+
+    drift._note([(binding, state, state.actor) for state in states])
+
+    binding.refresh_from_db()
+    assert (binding.drift_by, binding.password_seen_at) == (
+        "administrator",
+        now - timedelta(minutes=1),
+    )
