@@ -200,3 +200,13 @@ def test_page_is_accessible_and_fits(
         found = Axe().run(page, options=RULES)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_axe_finds_what_is_wrong(open_browser: Callable[..., BrowserContext]) -> None:
+    page = open_browser().new_page()
+    page.goto("/login/")
+    page.evaluate("document.querySelector('label').remove()")
+
+    found = Axe().run(page, options=RULES)
+
+    assert [violation["id"] for violation in found.response["violations"]] == ["label"]
