@@ -33,7 +33,7 @@ from directories.connectors.errors import (
 )
 from directories.models import Binding, Directory
 from passwordsync import drift, jobs, outcomes
-from passwordsync.models import Status, SyncJob
+from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def directories_with_work() -> QuerySet[Directory]:
     abandoned = open_jobs.filter(
         status=Status.SENDING, claimed_until__lt=Now() - jobs.RECOVERY_MARGIN
     )
+    questions = LoginCheck.objects.filter(binding__directory=OuterRef("pk"))
     to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
     return Directory.objects.filter(
         is_free,
@@ -90,7 +91,7 @@ def directories_with_work() -> QuerySet[Directory]:
         | Q(scan_requested_at__lte=now, paused_at=None)
         | Q(probe_at__lte=now)
         | Exists(abandoned)
-        | Q(Exists(queued) | Exists(to_locate), paused_at=None),
+        | Q(Exists(queued) | Exists(to_locate) | Exists(questions), paused_at=None),
     )
 
 
@@ -131,7 +132,9 @@ def _work(directory: Directory, lease_id: UUID) -> None:
             )
             for future in done:
                 _record(directory, under_way.pop(future), future)
-        elif not slice_.is_on() or not (_locate_next(directory) or drift.scan_next(directory)):
+        elif not slice_.is_on() or not (
+            drift.answer_next(directory) or _locate_next(directory) or drift.scan_next(directory)
+        ):
             return
 
 

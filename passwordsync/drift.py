@@ -15,13 +15,14 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import SealedPassword
 from directories.connections import connector_for, submit
 from directories.connectors.base import AccountState, Actor, Connector, ScanPage
 from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
 from directories.preflight import wait
-from passwordsync import due, outcomes
-from passwordsync.models import Status, SyncJob
+from passwordsync import due, jobs, outcomes
+from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.signals import drift_found
 from passwordsync.wake import wake
 
@@ -86,6 +87,43 @@ def scan_next(directory: Directory) -> bool:
     return True
 
 
+def answer_next(directory: Directory) -> bool:
+    """Answer one question that a login left; False where there is none.
+
+    Where the password there is another one, the login's own goes there now.
+    """
+    check = (
+        LoginCheck.objects.filter(binding__directory=directory)
+        .select_related("binding__user", "sealed_password", "login_event")
+        .order_by("pk")
+        .first()
+    )
+    if check is None:
+        return False
+    binding = check.binding
+    binding.directory = directory
+    asked_at = timezone.now()
+    found: list[tuple[Binding, AccountState, Actor | None]] = []
+    try:
+        connector = connector_for(directory)
+        change = wait(submit(connector.password_changed_at(binding.external_id)))
+        state = AccountState(external_id=binding.external_id, password_changed_at=change.changed_at)
+        skew = change.provider_now - asked_at
+        found = _judged(connector, _at_rest([(binding, state)]), skew=skew)
+    except ConnectorError as error:
+        # It cannot tell now: the next scan does.
+        outcomes.pause_if_refused(directory, error)
+    with transaction.atomic():
+        _note(found)
+        due_jobs, _at_peace = due.refreshed(Binding.objects.filter(pk=binding.pk))
+        sealed = check.sealed_password.copy()
+        # With its password the question goes, too.
+        SealedPassword.objects.filter(pk=check.sealed_password_id).delete()
+        if binding.drifted_at is not None:
+            jobs.queue(due_jobs, login_event=check.login_event, sealed=sealed)
+    return True
+
+
 def _failed(directory: Directory, error: ConnectorError) -> None:
     """Wait, and begin anew where the cursor may be the cause."""
     after = AGAIN
@@ -113,8 +151,13 @@ def _found(
     directory: Directory, connector: Connector, page: ScanPage, *, skew: timedelta
 ) -> list[tuple[Binding, AccountState, Actor | None]]:
     """Pair what is new with its binding; an actor where the password was changed by others."""
+    return _judged(connector, _at_rest(_pairs(directory, page.states)), skew=skew)
+
+
+def _judged(
+    connector: Connector, pairs: Sequence[tuple[Binding, AccountState]], *, skew: timedelta
+) -> list[tuple[Binding, AccountState, Actor | None]]:
     found: list[tuple[Binding, AccountState, Actor | None]] = []
-    pairs = _at_rest(_pairs(directory, page.states))
     changed = [(binding, state) for binding, state in pairs if _is_new(binding, state)]
     explained = _explained(changed, skew)
     for binding, state in pairs:

@@ -82,12 +82,21 @@ def is_at_once(binding: Binding, found: Need) -> bool:
     )
 
 
-def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[SyncJob]:
-    """Open, update or close the pending jobs of bindings; returns those of bindings that are due.
+def refresh(bindings: QuerySet[Binding]) -> None:
+    """Open, update or close the pending jobs of bindings.
+
+    A job that is being sent is left to its outcome, which calls this again.
+    """
+    refreshed(bindings)
+
+
+def refreshed(
+    bindings: QuerySet[Binding], *, is_login: bool = False
+) -> tuple[list[SyncJob], list[Binding]]:
+    """Do what ``refresh`` does; returns the pending jobs of those due, and the bindings at rest.
 
     Each job has binding, user and directory loaded.  Costs the same number of statements for one
-    binding and for many.  A job that is being sent is left to its outcome, which calls this again;
-    only a login (``is_login``) opens one that follows it.
+    binding and for many.  Only a login (``is_login``) opens a job that follows one being sent.
     """
     with transaction.atomic():
         locked = list(lock(bindings).select_related("user", "directory"))
@@ -116,8 +125,7 @@ def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[Sync
             elif known is not None and known.status == Status.WAITING:
                 job, is_changed = _update(known, binding, found)
                 changed += [job] * is_changed
-        if over:
-            cancel(over)
+        _let_go(over, locked)
         if changed:
             SyncJob.objects.bulk_update(changed, UPDATED)
         new = [job for job in pending.values() if job._state.adding]
@@ -127,7 +135,19 @@ def refresh(bindings: QuerySet[Binding], *, is_login: bool = False) -> list[Sync
         for job in pending.values():
             job.binding = by_id[job.binding_id]
         wake(job.binding.directory_id for job in [*new, *changed] if job.status == Status.QUEUED)
-    return [job for job in pending.values() if job.binding_id in needs]
+    due_jobs = [job for job in pending.values() if job.binding_id in needs]
+    at_rest = [
+        binding for binding in locked if binding.pk not in needs and binding.pk not in sending
+    ]
+    return due_jobs, at_rest
+
+
+def _let_go(over: Sequence[SyncJob], bindings: Sequence[Binding]) -> None:
+    """Close jobs that are not needed, and drop what a login left of people who are not served."""
+    if over:
+        cancel(over)
+    if gone := [binding for binding in bindings if not _may_be_served(binding)]:
+        SealedPassword.objects.filter(login_check__binding__in=gone).delete()
 
 
 def _update(job: SyncJob, binding: Binding, found: Need) -> tuple[SyncJob, bool]:

@@ -20,7 +20,7 @@ from accounts.sealing import PasswordExpiredError, SealingError
 from directories import attributes
 from directories.connectors.errors import ThrottledError
 from directories.models import Binding
-from passwordsync import due
+from passwordsync import due, login_checks
 from passwordsync.models import PENDING, Status, SyncJob
 from passwordsync.signals import job_finished, passwords_late
 from passwordsync.wake import wake
@@ -60,11 +60,20 @@ def release(
     if only is not None:
         bindings = bindings.filter(pk=only)
         bindings.update(asked_at=timezone.now())
-    jobs = [
-        job
-        for job in due.refresh(bindings, is_login=True)
-        if _is_served(job, sealed.password_version)
-    ]
+    due_jobs, at_rest = due.refreshed(bindings, is_login=True)
+    login_checks.leave(at_rest, login_event=login_event, sealed=sealed)
+    return queue(due_jobs, login_event=login_event, sealed=sealed, is_asked=only is not None)
+
+
+def queue(
+    due_jobs: Iterable[SyncJob],
+    *,
+    login_event: LoginEvent,
+    sealed: SealedPassword,
+    is_asked: bool = False,
+) -> list[SyncJob]:
+    """Queue pending jobs with a sealed password each; returns those that it serves."""
+    jobs = [job for job in due_jobs if _is_served(job, sealed.password_version)]
     if not jobs:
         return []
     now = timezone.now()
@@ -75,7 +84,7 @@ def release(
         job.sealed_password = copy
         job.login_event = login_event
     for job in jobs:
-        job.next_attempt_at = _first_attempt_at(job, sealed, now, is_asked=only is not None)
+        job.next_attempt_at = _first_attempt_at(job, sealed, now, is_asked=is_asked)
         # Without the password it was sent with, an unclear attempt is only waited for.
         job.is_unclear = job.is_unclear and job.status == Status.QUEUED
         job.queued_at = job.queued_at if job.status == Status.QUEUED else now
@@ -333,6 +342,7 @@ def expire_sealed() -> int:
         if late := [job.binding for job in jobs if _has_old_password(job.binding)]:
             passwords_late.send(sender=SyncJob, bindings=late)
         # Belongs to no job and is not held: nothing would ever delete it.
+        # The question of a login that nobody answered goes with its password.
         SealedPassword.objects.filter(job=None, held_until=None, sealed_at__lt=oldest).delete()
     return len(jobs)
 

@@ -153,3 +153,19 @@ class SyncJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_trigger_display()}: {self.binding}"
+
+
+class LoginCheck(models.Model):
+    """A question that a login left: is the password over there still ours?
+
+    It holds the sealed password until it is answered, and is gone then, or with the password.
+    """
+
+    binding = models.OneToOneField(Binding, models.PROTECT, related_name="login_check")
+    sealed_password = models.OneToOneField(
+        SealedPassword, models.CASCADE, related_name="login_check"
+    )
+    login_event = models.ForeignKey(LoginEvent, models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"check of {self.binding}"

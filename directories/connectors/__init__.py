@@ -33,6 +33,8 @@ class ConnectorKind:
     module: str
     connector: str
     needs_admin_email: bool
+    tells_passwords: bool
+    """Whether it says at once when a password last changed."""
     bookmarks: tuple[ProposedBookmark, ...] = ()
 
     def parse_credentials(self, text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
@@ -72,6 +74,7 @@ CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
             module="directories.connectors.google_workspace",
             connector="GoogleWorkspaceConnector",
             needs_admin_email=True,
+            tells_passwords=False,
             bookmarks=(
                 ProposedBookmark("Gmail", "https://mail.google.com/", "Mail", "mail"),
                 ProposedBookmark("Drive", "https://drive.google.com/", "Files", "files"),
@@ -85,6 +88,7 @@ CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
             module="directories.connectors.microsoft_entra",
             connector="MicrosoftEntraConnector",
             needs_admin_email=False,
+            tells_passwords=True,
             bookmarks=(
                 ProposedBookmark("Outlook", "https://outlook.office.com/", "Mail", "mail"),
                 ProposedBookmark("Teams", "https://teams.microsoft.com/", "Chat", "chat"),

@@ -10,12 +10,13 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
+from accounts import people
+from accounts.models import SealedPassword, User
 from directories.connectors.base import AccountState, Actor
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
 from passwordsync import drift, due
-from passwordsync.models import Status, SyncJob
+from passwordsync.models import LoginCheck, Status, SyncJob
 from portal.models import Mail, Notification
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory
@@ -133,6 +134,72 @@ def test_restored_backup_is_drift(taken_over: Company, client: Client) -> None:
 
     assert taken_over.opens(taken_over.google)
     assert taken_over.opens(taken_over.entra)
+
+
+def uncovered() -> None:
+    """Let the last scan be too long ago to cover a login."""
+    Directory.objects.update(scanned_at=timezone.now() - timedelta(hours=1))
+
+
+def test_login_finds_a_change_in_entra_that_no_scan_has_seen(
+    taken_over: Company, client: Client
+) -> None:
+    uncovered()
+    for provider in PROVIDERS:
+        taken_over.sandbox.change_password_there(provider, "grace@example.com", THERE)
+
+    log_in(client, taken_over)
+
+    assert taken_over.opens(taken_over.entra)
+    assert not taken_over.opens(taken_over.google)  # it tells later, to a scan
+    job = SyncJob.objects.get(trigger="drift")
+    assert job.login_event == User.objects.get(username="grace").login_events.first()
+    assert not SealedPassword.objects.exists()
+
+
+@pytest.mark.parametrize(("is_covered", "reads"), [(True, 0), (False, 1)])
+def test_login_asks_only_where_no_recent_scan_covers_it(
+    taken_over: Company, client: Client, is_covered: bool, reads: int
+) -> None:
+    if not is_covered:
+        uncovered()
+    taken_over.sandbox.clear_requests()
+
+    log_in(client, taken_over)
+
+    assert len(taken_over.sandbox.requests(provider="microsoft", method="GET")) == reads
+    assert taken_over.writes("microsoft") == taken_over.writes("google") == []
+    assert not SealedPassword.objects.exists()
+    assert not LoginCheck.objects.exists()
+
+
+def test_question_of_a_login_waits_for_no_answer_and_goes_with_the_person(
+    taken_over: Company, client: Client
+) -> None:
+    uncovered()
+    client.post("/logout/")
+    for _ in range(2):
+        client.post("/login/", {"login": "grace", "password": PASSWORD})
+        client.post("/logout/")
+    waiting = (LoginCheck.objects.count(), SealedPassword.objects.count())
+
+    people.set_state(users=[taken_over.grace], state=User.State.SUSPENDED, actor=None)
+
+    assert waiting == (1, 1)
+    assert (LoginCheck.objects.count(), SealedPassword.objects.count()) == (0, 0)
+
+
+def test_question_that_cannot_be_answered_is_left_to_the_scan(
+    taken_over: Company, client: Client
+) -> None:
+    uncovered()
+    taken_over.sandbox.fault(provider="microsoft", method="GET", status=503, times=None)
+
+    log_in(client, taken_over)
+
+    assert not LoginCheck.objects.exists()
+    assert not SealedPassword.objects.exists()
+    assert not SyncJob.objects.filter(trigger="drift").exists()
 
 
 def test_scan_gives_way_and_goes_on_where_it_stopped(
