@@ -135,6 +135,7 @@ def test_the_engines_tests_pass_on_postgresql_and_redis():
             "-m",
             "pytest",
             "-q",
+            "--numprocesses=0",  # they share one Redis
             "--create-db",
             "tests/passwordsync",
             "tests/accounts",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from django.test import Client
 from django.utils import timezone
@@ -313,7 +314,8 @@ def test_older_event_that_arrives_late_does_not_hide_the_newer(db: None) -> None
         for minutes, kind in ((1, "administrator"), (30, "person"))
     ]
 
-    drift._note([(binding, state, state.actor) for state in states])
+    with transaction.atomic():
+        drift._note([(binding, state, state.actor) for state in states])
 
     binding.refresh_from_db()
     assert (binding.drift_by, binding.password_seen_at) == (
