@@ -24,6 +24,7 @@ from directories.models import Directory
 T = TypeVar("T")
 
 _lock = threading.Lock()
+_loop_lock = threading.Lock()
 _open: dict[int, tuple[object, Connector]] = {}
 
 
@@ -96,7 +97,9 @@ async def _close_later(connector: Connector) -> None:
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Run a connector's coroutine on the process's loop thread."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    with _loop_lock:  # two threads that come first would each make one
+        loop = _loop()
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
 
 @cache
