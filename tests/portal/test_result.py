@@ -68,6 +68,21 @@ def test_live_part_of_the_result_is_served(browser: Client, person: User) -> Non
     assert "<html" not in part
 
 
+def test_page_waits_once_for_each_password(
+    browser: Client, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[User] = []
+    monkeypatch.setattr(live, "settle", waits.append)
+
+    for _ in range(3):
+        browser.get("/result/")
+    person.password_version += 1
+    person.save(update_fields=["password_version"])
+    browser.get("/result/")
+
+    assert len(waits) == 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_page_waits_for_a_result_that_comes_at_once(
     browser: Client, person: User, monkeypatch: pytest.MonkeyPatch
