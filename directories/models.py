@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,11 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-
-
-def default_exported() -> list[str]:
-    """Make the list of attributes that a new directory receives."""
-    return ["given_name", "family_name", "display_name"]
+from directories.connectors import CONNECTORS
 
 
 class Directory(models.Model):
@@ -69,8 +65,11 @@ class Directory(models.Model):
             "Whoever controls the portal then controls these accounts."
         ),
     )
-    exported = models.JSONField(
-        _("exported attributes"), default=default_exported, help_text=_("In this order.")
+    mapping = models.JSONField(
+        _("exported attributes"),
+        default=dict,
+        blank=True,
+        help_text=_("Our attribute: the field over there."),
     )
     sends_password = models.CharField(
         _("send the password"),
@@ -156,6 +155,12 @@ class Directory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new directory receives names, unless it says otherwise."""
+        if self._state.adding and not self.mapping:
+            self.mapping = CONNECTORS[self.kind].default_mapping
+        super().save(*args, **kwargs)
 
     @property
     def is_paused(self) -> bool:
@@ -277,10 +282,12 @@ class Binding(models.Model):
         _("password version refused"), null=True, blank=True
     )
     refusal_text = models.TextField(_("why the password was refused"), blank=True)
-    refused_attributes = models.JSONField(_("attributes refused"), null=True, blank=True)
+    refused_attributes = models.JSONField(_("attributes refused"), default=dict, blank=True)
     attribute_problem = models.TextField(_("why attributes were refused"), blank=True)
 
     LIVE: ClassVar = models.Q(ended_at=None)
+    manager_binding: Binding | None
+    """The account of the person's manager, where ``attributes`` has loaded it."""
 
     class Meta:
         verbose_name = _("binding")

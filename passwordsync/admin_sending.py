@@ -7,7 +7,7 @@ jobs, which the app of directories does not know.
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -20,31 +20,26 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts.admin_base import operator_of
 from accounts.models import User
+from directories import attributes
 from directories.admin import DirectoryAdmin
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
 from passwordsync import sending
 
+TO: Final = "to_"
+"""Begins the names of the fields that say where an attribute goes."""
+
 
 class SendingForm(forms.ModelForm[Directory]):
-    """The four settings, and somebody to show the request for."""
+    """The four settings, the mapping with a choice for each attribute, and somebody to preview."""
 
-    exported = forms.MultipleChoiceField(
-        label=_("Exported attributes"),
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=_(
-            "What is not exported is never read, changed or cleared over there. An attribute that "
-            "is taken off this list keeps the value it has there."
-        ),
-    )
     person = forms.CharField(
         label=_("Preview for"),
         required=False,
@@ -54,16 +49,42 @@ class SendingForm(forms.ModelForm[Directory]):
 
     class Meta:
         model = Directory
-        fields = sending.SETTINGS
+        fields = sending.SETTINGS[1:]
         widgets: ClassVar = dict.fromkeys(sending.SETTINGS[1:], UnfoldAdminRadioSelectWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        fields: Any = self.fields
-        fields["exported"].choices = [
-            (name, f"{_verbose(name)} → {theirs}")
-            for name, theirs in CONNECTORS[self.instance.kind].attributes.items()
-        ]
+        fields = CONNECTORS[self.instance.kind].fields
+        for attribute in attributes.ATTRIBUTES:
+            names = attributes.targets(self.instance.kind, attribute)
+            choices = [(name, f"{fields[name].label} ({name})") for name in names]
+            self.fields[TO + attribute] = forms.ChoiceField(
+                label=capfirst(attributes.label(attribute)),
+                choices=[("", _("not sent")), *choices],
+                required=False,
+                initial=self.instance.mapping.get(attribute, ""),
+                widget=UnfoldAdminSelectWidget,
+            )
+
+    @property
+    def of_mapping(self) -> list[forms.BoundField]:
+        return [self[TO + attribute] for attribute in attributes.ATTRIBUTES]
+
+    @property
+    def of_moments(self) -> list[forms.BoundField]:
+        return [field for field in self if not field.name.startswith(TO)]
+
+    def clean(self) -> dict[str, Any]:
+        """Put the mapping together; two attributes cannot go to one field."""
+        mapping: dict[str, str] = {}
+        for attribute in attributes.ATTRIBUTES:
+            if name := self.cleaned_data.get(TO + attribute):
+                if name in mapping.values():
+                    self.add_error(
+                        TO + attribute, _("Another attribute goes to this field: choose one.")
+                    )
+                mapping[attribute] = name
+        return self.cleaned_data | {"mapping": mapping}
 
     def clean_person(self) -> Binding | None:
         login: str = self.cleaned_data["person"].strip().lower()
@@ -82,11 +103,6 @@ class SendingForm(forms.ModelForm[Directory]):
 
     def _post_clean(self) -> None:
         """Leave the row as it is: it is compared with what was chosen."""
-
-
-def _verbose(name: str) -> str:
-    field: Any = User._meta.get_field(name)
-    return capfirst(str(field.verbose_name))
 
 
 @admin.register(Directory)

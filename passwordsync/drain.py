@@ -201,6 +201,7 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
             push = Push(
                 external_id=binding.external_id,
                 attributes=job.sent_attributes,
+                previous=binding.pushed_attributes,
                 attempt_id=job.attempt_id or job.pk,
                 password=password,
                 repeat_key=salted_hmac(

@@ -6,7 +6,7 @@ every few minutes, so that bulk updates, SQL and restored backups cannot slip pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,9 +47,7 @@ def need(binding: Binding) -> Need | None:
     user, directory = binding.user, binding.directory
     if binding.ended_at is not None or not user.is_active:
         return None
-    refused = binding.refused_attributes
-    is_refused = refused is not None and not attributes.changed(binding, refused)
-    lacks = [] if is_refused else attributes.changed(binding, binding.pushed_attributes)
+    lacks = attributes.lacking(binding)
     if not binding.is_managed:
         why = Due.NEVER
     elif binding.pushed_password_version != user.password_version:
@@ -82,16 +80,20 @@ def is_at_once(binding: Binding, found: Need) -> bool:
     )
 
 
-def refresh(bindings: QuerySet[Binding]) -> None:
+def refresh(bindings: QuerySet[Binding], *, covered: Mapping[str, str] | None = None) -> None:
     """Open, update or close the pending jobs of bindings.
 
-    A job that is being sent is left to its outcome, which calls this again.
+    A job that is being sent is left to its outcome, which calls this again.  ``covered`` are the
+    values that a push had in view: what it left to a later step goes without another login.
     """
-    refreshed(bindings)
+    refreshed(bindings, covered=covered)
 
 
 def refreshed(
-    bindings: QuerySet[Binding], *, is_login: bool = False
+    bindings: QuerySet[Binding],
+    *,
+    is_login: bool = False,
+    covered: Mapping[str, str] | None = None,
 ) -> tuple[list[SyncJob], list[Binding]]:
     """Do what ``refresh`` does; returns the pending jobs of those due, and the bindings at rest.
 
@@ -100,6 +102,7 @@ def refreshed(
     """
     with transaction.atomic():
         locked = list(lock(bindings).select_related("user", "directory"))
+        attributes.load_managers(locked)
         pending: dict[int, SyncJob] = {}
         sending: set[int] = set()
         for job in (
@@ -121,9 +124,9 @@ def refreshed(
                 if known and (known.status == Status.WAITING or not _may_be_served(binding)):
                     over.append(pending.pop(binding.pk))
             elif known is None and (is_login or binding.pk not in sending):
-                pending[binding.pk] = _update(SyncJob(binding=binding), binding, found)[0]
+                pending[binding.pk] = _update(SyncJob(binding=binding), binding, found, covered)[0]
             elif known is not None and known.status == Status.WAITING:
-                job, is_changed = _update(known, binding, found)
+                job, is_changed = _update(known, binding, found, covered)
                 changed += [job] * is_changed
         _let_go(over, locked)
         if changed:
@@ -150,12 +153,18 @@ def _let_go(over: Sequence[SyncJob], bindings: Sequence[Binding]) -> None:
         SealedPassword.objects.filter(login_check__binding__in=gone).delete()
 
 
-def _update(job: SyncJob, binding: Binding, found: Need) -> tuple[SyncJob, bool]:
+def _update(
+    job: SyncJob, binding: Binding, found: Need, covered: Mapping[str, str] | None
+) -> tuple[SyncJob, bool]:
     """Write into a waiting job what is needed now; says whether that was anything new.
 
     Attributes that go at once need nobody's login: their job is queued.
     """
-    goes_now = is_at_once(binding, found)
+    goes_now = is_at_once(binding, found) or (
+        covered is not None
+        and not found.password
+        and not set(found.attributes) & set(attributes.changed(binding, covered))
+    )
     wanted = {
         "trigger": Due.RECORD if goes_now else found.why,
         "sends_password": found.password and not goes_now,

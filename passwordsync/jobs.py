@@ -138,7 +138,7 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
     has binding, user, directory and sealed password loaded.
     """
     with transaction.atomic(durable=True):
-        candidates = (
+        candidates = list(
             SyncJob.objects.select_for_update(of=("self",), skip_locked=True)
             .filter(
                 status=Status.QUEUED,
@@ -151,6 +151,7 @@ def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
             # Who waits at a screen comes before what goes by itself.
             .order_by("-sends_password", "queued_at")[:limit]
         )
+        attributes.load_managers(job.binding for job in candidates)
         claimed = [job for job in candidates if _is_to_be_sent(job)]
         for job in claimed:
             job.claim_id = job.attempt_id = uuid4()
@@ -181,7 +182,7 @@ def note_what_is_sent(job: SyncJob) -> None:
     job.sent_at = timezone.now()
     if job.sealed_password is not None:
         job.sent_password_version = job.sealed_password.password_version
-    job.sent_attributes = attributes.to_push(job.binding)
+    job.sent_attributes = attributes.to_push(job.binding, has_password=job.sends_password)
 
 
 def _is_to_be_sent(job: SyncJob) -> bool:

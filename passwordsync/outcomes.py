@@ -42,6 +42,7 @@ PUSHED: Final = (
     "refused_password_version",
     "refusal_text",
     "asked_at",
+    "external_address",
     "drifted_at",
     "drift_noticed_at",
     "held_password_version",
@@ -64,17 +65,21 @@ def succeeded(
     if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
         return
     now = timezone.now()
+    # The values this push had in view; fields of later steps are among them.
+    covered = attributes.values_of(job.binding)
     sent = job.sent_attributes
+    _note_refused(binding, sent, refused)
     if refused is None:
-        binding.pushed_attributes = attributes.after(directory, binding.pushed_attributes, sent)
-    binding.refused_attributes = sent if refused else None
-    binding.attribute_problem = refused.message if refused else ""
+        binding.pushed_attributes = attributes.after(binding.pushed_attributes, sent)
+        binding.external_address = (
+            attributes.new_address(directory, sent) or binding.external_address
+        )
     binding.pushed_at = now
     binding.problem, binding.problem_text = Binding.Problem.NONE, ""
     if job.sends_password:
         binding.taken_over_at = binding.taken_over_at or now
         binding.pushed_password_version = job.sent_password_version
-        binding.password_attributes = attributes.after(directory, binding.password_attributes, sent)
+        binding.password_attributes = attributes.after(binding.pushed_attributes, covered | sent)
         binding.refused_password_version, binding.refusal_text = None, ""
         if _is_before(binding.asked_at, job.sent_at):
             binding.asked_at = None
@@ -84,7 +89,22 @@ def succeeded(
     if directory.refusals_in_row:
         directory.refusals_in_row = directory.probes = 0
         directory.save(update_fields=["refusals_in_row", "probes"])
-    _refresh(binding)
+    _refresh(binding, covered=covered)
+
+
+def _note_refused(
+    binding: Binding, sent: dict[str, str], error: AttributeRejectedError | None
+) -> None:
+    """Note the values that were refused: all that were sent, where it was not said which."""
+    refused = {
+        name: value for name, value in binding.refused_attributes.items() if name not in sent
+    }
+    if error is not None:
+        refused |= {name: sent[name] for name in error.names if name in sent} or sent
+        binding.attribute_problem = error.message
+    elif not refused:
+        binding.attribute_problem = ""
+    binding.refused_attributes = refused
 
 
 def _is_before(moment: datetime | None, sent_at: datetime | None) -> bool:
@@ -119,10 +139,9 @@ def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
         case AttributeRejectedError() if not job.sends_password:
             # The account is fine: only these values are not taken.
             if _finish(job, Status.BLOCKED, error):
-                binding.refused_attributes = job.sent_attributes
-                binding.attribute_problem = error.message
+                _note_refused(binding, job.sent_attributes, error)
                 binding.save(update_fields=["refused_attributes", "attribute_problem"])
-                _refresh(binding)
+                _refresh(binding, covered=attributes.values_of(job.binding))
         case AccountError() | AttributeRejectedError():
             _block(job, binding, error)
         case UnclearOutcomeError():
@@ -193,6 +212,6 @@ def _lock(job: SyncJob) -> Binding:
     return due.lock(Binding.objects.filter(pk=job.binding_id)).get()
 
 
-def _refresh(binding: Binding) -> None:
+def _refresh(binding: Binding, *, covered: dict[str, str] | None = None) -> None:
     """See what is due now: the record may have changed while the push was under way."""
-    due.refresh(Binding.objects.filter(pk=binding.pk))
+    due.refresh(Binding.objects.filter(pk=binding.pk), covered=covered)

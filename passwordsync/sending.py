@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from passwordsync.wake import sweep_soon
 
 logger = logging.getLogger(__name__)
 
-SETTINGS: Final = ("exported", "sends_password", "sends_attributes", "after_reset")
+SETTINGS: Final = ("mapping", "sends_password", "sends_attributes", "after_reset")
 BATCH: Final = 2000
 """Bindings looked at together."""
 
@@ -49,11 +50,7 @@ def changed(directory: Directory, **settings: Any) -> Directory:
 def effect(directory: Directory, other: Directory) -> Effect:
     """Count whom a change of settings would touch; memory does not grow with their number."""
     found = Effect()
-    for binding in _live(directory):
-        binding.directory = directory
-        before = due.need(binding)
-        binding.directory = other
-        after = due.need(binding)
+    for binding, before, after in _needs(directory, other):
         was_sent, is_sent = before and before.password, after and after.password
         found.people += 1
         found.become_due += bool(after and not before)
@@ -79,13 +76,27 @@ def preview(binding: Binding, other: Directory) -> dict[str, Any]:
     """Show what the next push to a person's account would hold; the password is masked."""
     binding.directory = other
     found = due.need(binding)
+    values = attributes.values_of(binding)
+    lacks = [other.mapping[name] for name in found.attributes] if found else []
     return CONNECTORS[other.kind].preview(
-        attributes.to_push(binding),
+        attributes.to_push(binding, has_password=True)
+        | {name: values.get(name, "") for name in lacks},
         has_password=bool(found and found.password),
         is_clear=other.sends_clear_password,
     )
 
 
-def _live(directory: Directory) -> Iterator[Binding]:
+def _needs(
+    directory: Directory, other: Directory
+) -> Iterator[tuple[Binding, due.Need | None, due.Need | None]]:
+    """Say for everybody what is needed with the settings as they are, and with the others."""
     live = Binding.objects.filter(Binding.LIVE, directory=directory).select_related("user")
-    yield from live.iterator(chunk_size=BATCH)
+    rows = live.iterator(chunk_size=BATCH)
+    while batch := list(islice(rows, BATCH)):
+        needs = []
+        for version in (directory, other):
+            for binding in batch:
+                binding.directory = version
+            attributes.load_managers(batch)
+            needs.append([due.need(binding) for binding in batch])
+        yield from zip(batch, *needs, strict=True)

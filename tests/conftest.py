@@ -102,11 +102,11 @@ class Company:
         return self.sandbox.opens(provider, self.grace.email, password)
 
     def writes(self, provider: Provider) -> list[dict[str, Any]]:
-        """The password writes that reached a provider, refused ones too."""
+        """The writes that reached a provider, refused ones too."""
         return [
             request
             for request in self.sandbox.requests(provider=provider)
-            if request["method"] in ("PUT", "PATCH")
+            if request["method"] in ("PUT", "PATCH", "DELETE")
         ]
 
 

@@ -18,6 +18,11 @@ PASSWORD = "a-Canary-7-sings-here"
 NAMES = {"given_name": "Grace", "family_name": "Okafor", "display_name": "Grace Okafor"}
 
 
+def names_in(directory: Directory) -> dict[str, str]:
+    """Get a person's names by the fields that a directory has for them."""
+    return {directory.mapping[name]: NAMES[name] for name in directory.mapping if name in NAMES}
+
+
 class UserFactory(DjangoModelFactory[User]):
     """An active person with ``PASSWORD``."""
 
@@ -91,8 +96,8 @@ class BindingFactory(DjangoModelFactory[Binding]):
             taken_over_at=factory.LazyFunction(timezone.now),
             pushed_at=factory.LazyFunction(timezone.now),
             pushed_password_version=factory.SelfAttribute("user.password_version"),
-            pushed_attributes=NAMES,
-            password_attributes=NAMES,
+            pushed_attributes=factory.LazyAttribute(lambda binding: names_in(binding.directory)),
+            password_attributes=factory.LazyAttribute(lambda binding: names_in(binding.directory)),
         )
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, cast
 
 from directories.connectors.base import Connection, Connector, Endpoints
+from directories.connectors.fields import Fields
 from directories.connectors.password_rules import PasswordRules
 
 
@@ -47,15 +49,24 @@ class ConnectorKind:
         """What this kind of directory is known to accept as a password."""
         return cast("PasswordRules", import_module(self.module).PASSWORD_RULES)
 
+    @cached_property
+    def fields(self) -> Fields:
+        """What may be sent, by its name over there."""
+        return cast("Fields", import_module(self.module).FIELDS)
+
     @property
-    def attributes(self) -> Mapping[str, str]:
-        """What may be sent: our attribute names, and what they are called over there."""
-        return cast("Mapping[str, str]", import_module(self.module).ATTRIBUTES)
+    def default_mapping(self) -> dict[str, str]:
+        """What a new directory receives: given, family and display name."""
+        home = {field.home_of: name for name, field in self.fields.items()}
+        return {name: home[name] for name in ("given_name", "family_name", "display_name")}
 
     def preview(
         self, attributes: Mapping[str, str], *, has_password: bool, is_clear: bool
     ) -> dict[str, Any]:
-        """Show the request that a push would send; the password is masked."""
+        """Show the body that a push would send; the password is masked.
+
+        A list that is merged shows what we add to it.
+        """
         make = import_module(self.module).preview
         return cast(
             "dict[str, Any]", make(attributes, has_password=has_password, is_clear=is_clear)

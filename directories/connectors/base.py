@@ -76,17 +76,18 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Push:
-    """One request that brings one account up to date.
+    """What brings one account up to date: one request, or one step of fields without password.
 
-    ``attributes`` maps our attribute names (``given_name`` …) to values; "" clears what we sent
-    before, an absent name leaves the value over there alone.  ``password`` None leaves the
-    password alone.  ``attempt_id`` is new for every attempt; ``repeat_key`` stays the same for
-    all attempts of one job, so that a repeated request can be byte for byte the same.
+    ``attributes`` maps fields over there, all of one step, to values; "" clears what we sent
+    before, an absent field is left alone.  ``previous`` is what we sent before.  ``password``
+    None leaves the password alone.  ``attempt_id`` is new for every attempt; ``repeat_key`` stays
+    the same for all attempts of one job, so that a repeated request can be byte for byte the same.
     """
 
     external_id: str
     attributes: Mapping[str, str]
     attempt_id: UUID
+    previous: Mapping[str, str] = field(default_factory=dict)
     password: str | None = field(default=None, repr=False)
     repeat_key: bytes = field(default=b"", repr=False)
 
@@ -174,7 +175,10 @@ class Connector(Protocol):
         """
 
     async def push(self, push: Push) -> Receipt:
-        """Send names and password in one request."""
+        """Send password and fields in one request, or the fields of another step.
+
+        Raises AttributeRejectedError where only fields are refused.
+        """
 
     async def password_changed_at(self, external_id: str) -> PasswordChange:
         """Read when the password of an account last changed."""

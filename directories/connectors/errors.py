@@ -7,7 +7,8 @@
     ├── DirectoryRefusedError          nobody can be served until an operator acts
     ├── PermissionDeniedError          one 403 that means either the set-up or this one account
     ├── PasswordRejectedError          the person chooses another password
-    ├── AttributeRejectedError         the names are refused, the password may still go
+    ├── AttributeRejectedError         values are refused, the password may still go
+    │   └── AddressRejectedError       the account cannot be renamed so
     └── AccountError                   an operator acts on this one account
         ├── AccountNotFoundError
         ├── AccountAmbiguousError
@@ -21,6 +22,8 @@ They hold plain values only, so they can be pickled, logged and stored.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class ConnectorError(Exception):
@@ -42,7 +45,8 @@ class ConnectorError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.request_id, self.retry_after_seconds))
+        values = (type(self), self.message, self.request_id, self.retry_after_seconds)
+        return (_rebuild, values, self.__dict__)
 
 
 class CredentialsError(ValueError):
@@ -92,9 +96,29 @@ class PasswordRejectedError(ConnectorError):
 
 
 class AttributeRejectedError(ConnectorError):
-    """The directory refuses a value other than the password."""
+    """The directory refuses a value other than the password.
+
+    ``names`` are the fields over there, empty where it does not say which.
+    """
 
     code = "attribute_rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        names: Iterable[str] = (),
+        request_id: str = "",
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id, retry_after_seconds=retry_after_seconds)
+        self.names = tuple(names)
+
+
+class AddressRejectedError(AttributeRejectedError):
+    """The account cannot be renamed to this address."""
+
+    code = "address_rejected"
 
 
 class AccountError(ConnectorError):

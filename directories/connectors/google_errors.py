@@ -63,13 +63,6 @@ _REFUSED = {
     "SERVICE_DISABLED": _API_DISABLED,
 }
 
-ATTRIBUTES = {
-    "given_name": "givenName",
-    "family_name": "familyName",
-    "display_name": "displayName",
-}
-# Our attribute names and Google's, all of them inside "name".
-
 
 def refusal(answer: Answer, push: Push | None = None) -> ConnectorError:
     """Turn an answer that is no success into our error; ``push`` None means it was a read."""
@@ -132,9 +125,10 @@ def _about_one_account(
 def _value_refused(status: int, message: str, push: Push) -> ConnectorError:
     squeezed = re.sub(r"[^a-z]", "", message.lower())
     # Seen as givenName, INVALID_GIVEN_NAME and "Given Name".
-    for name, theirs in ATTRIBUTES.items():
-        if name in push.attributes and theirs.lower() in squeezed:
-            return AttributeRejectedError(f"Google refuses the value of {name}.")
+    if found := [name for name in push.attributes if _is_named(name, squeezed)]:
+        return AttributeRejectedError(
+            f"Google refuses the value of {', '.join(found)}.", names=found
+        )
     if push.password is not None and "password" in squeezed:
         return PasswordRejectedError("Google's own rules refuse this password.")
     if push.attributes:
@@ -143,6 +137,12 @@ def _value_refused(status: int, message: str, push: Push) -> ConnectorError:
             f"Google refuses a value ({status}) and does not say which; sent were: {names}."
         )
     return AccountError(f"Google refuses the change ({status}) and does not say why.")
+
+
+def _is_named(name: str, squeezed: str) -> bool:
+    """Say whether a message is about a field: about a name itself, or about a list as a whole."""
+    whole, _, part = name.partition(".")
+    return (part if whole == "name" else whole).lower() in squeezed
 
 
 def _unexpected(answer: Answer, push: Push | None) -> ConnectorError:

@@ -33,6 +33,8 @@ from directories.connectors.credential_files import json_object, origin_of, requ
 from directories.connectors.errors import (
     AccountError,
     AccountMismatchError,
+    AccountNotFoundError,
+    AddressRejectedError,
     AttributeRejectedError,
     CredentialsError,
     DirectoryRefusedError,
@@ -40,7 +42,8 @@ from directories.connectors.errors import (
     PermissionDeniedError,
     UnclearOutcomeError,
 )
-from directories.connectors.google_errors import ATTRIBUTES
+from directories.connectors.fields import Step, too_long
+from directories.connectors.google_fields import FIELDS, lists_of, merged, names
 from directories.connectors.password_rules import PasswordRules
 
 if TYPE_CHECKING:
@@ -181,12 +184,18 @@ class GoogleWorkspaceConnector:
     async def push(self, push: Push) -> Receipt:
         """See Connector.push.
 
-        The hash is made in the thread that sends it.  Sent again for the same job it is the same,
-        byte for byte, so a request whose outcome is unclear may be repeated without harm.
+        Sent again for the same job the hash is the same, byte for byte, so a request whose outcome
+        is unclear may be repeated without harm.
         """
-        unknown = push.attributes.keys() - ATTRIBUTES.keys()
-        if unknown:
-            raise AttributeRejectedError(f"Google has no place for {', '.join(sorted(unknown))}.")
+        if long := too_long(FIELDS, push.attributes):
+            raise AttributeRejectedError(
+                f"Google does not take so long a value of {', '.join(long)}.", names=long
+            )
+        steps = {FIELDS[name].step for name in push.attributes}
+        if push.password is None and Step.ADDRESS in steps:
+            return await self._rename(push)
+        if push.password is None and Step.MERGED in steps:
+            return await self._merge(push)
         is_clear = self._connection.sends_clear_password
         # From a hash Google cannot tell what it would not let the person type.
         if push.password is not None and PASSWORD_RULES.impossible(push.password):
@@ -195,11 +204,54 @@ class GoogleWorkspaceConnector:
                 f"{PASSWORD_RULES.max_length} characters, without accents or other scripts."
             )
 
+        return await self._update(
+            push, lambda: names(push.attributes) | _password(push, is_clear=is_clear)
+        )
+
+    async def _merge(self, push: Push) -> Receipt:
+        user = await self._user(push.external_id, ",".join(["id", *lists_of(push.attributes)]))
+        with reading("Google"):
+            body = merged(user, push.attributes, push.previous)
+        return await self._update_fields(push, body)
+
+    async def _rename(self, push: Push) -> Receipt:
+        """Rename an account, unless somebody else has the address, also as an alias."""
+        [(name, address)] = push.attributes.items()
+        if domain_of(address) not in self._connection.verified_domains:
+            raise AddressRejectedError(
+                "The new address is not in the domain of this directory, so the account keeps "
+                "its own.",
+                names=[name],
+            )
+        try:
+            holder = (await self._user(address, "id")).get("id")
+        except (AccountNotFoundError, PermissionDeniedError):
+            holder = None
+        if holder not in (None, push.external_id):
+            raise AddressRejectedError(
+                "The new address is another account's, or its alias: free it over there, or "
+                "change the address here.",
+                names=[name],
+            )
+        return await self._update_fields(push, {name: address})
+
+    async def _update_fields(self, push: Push, body: dict[str, Any]) -> Receipt:
+        """Write fields of a step of its own; where that is forbidden, they are refused."""
+        try:
+            return await self._update(push, lambda: body)
+        except (PermissionDeniedError, AttributeRejectedError) as error:
+            is_rename = Step.ADDRESS in {FIELDS[name].step for name in push.attributes}
+            kind = AddressRejectedError if is_rename else AttributeRejectedError
+            raise kind(
+                error.message, names=getattr(error, "names", ()) or push.attributes
+            ) from None
+
+    async def _update(self, push: Push, make_body: Callable[[], dict[str, Any]]) -> Receipt:
+        """Write once; the body, with its hash, is made in the thread that sends it."""
+
         def make_request(services: Services) -> Any:
             return services.directory.users().update(
-                userKey=push.external_id,
-                body=_names(push.attributes) | _password(push, is_clear=is_clear),
-                fields="id",
+                userKey=push.external_id, body=make_body(), fields="id"
             )
 
         answer = await self._run(make_request, push)
@@ -379,17 +431,19 @@ def _admin_events(body: dict[str, Any]) -> list[AccountState]:
 
 
 def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool) -> dict[str, Any]:
-    """Show the body of a push, with the password masked."""
+    """Show what a push sends, in all its steps, with the password masked."""
     password: dict[str, Any] = {"password": MASK, "changePasswordAtNextLogin": False}
     if not is_clear:
         password["hashFunction"] = "crypt"
-    return _names(attributes) | (password if has_password else {})
-
-
-def _names(attributes: Mapping[str, str]) -> dict[str, Any]:
-    """Map names; null clears.  Source: discovery document directory_v1, users.update."""
-    names = {ATTRIBUTES[name]: value or None for name, value in attributes.items()}
-    return {"name": names} if names else {}
+    steps: dict[Step, dict[str, str]] = {step: {} for step in Step}
+    for name, value in attributes.items():
+        steps[FIELDS[name].step][name] = value
+    return (
+        names(steps[Step.TOGETHER])
+        | (password if has_password else {})
+        | merged({}, steps[Step.MERGED], {})
+        | steps[Step.ADDRESS]
+    )
 
 
 def _password(push: Push, *, is_clear: bool) -> dict[str, Any]:

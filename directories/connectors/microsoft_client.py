@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -30,6 +31,7 @@ from kiota_authentication_azure.azure_identity_authentication_provider import (
 )
 from kiota_http.middleware.options import ResponseHandlerOption
 from kiota_http.observability_options import ObservabilityOptions
+from msgraph.generated.models.reference_update import ReferenceUpdate
 from msgraph.generated.models.user import User
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
@@ -218,19 +220,24 @@ class GraphClient:
 
     async def patch_user(self, user: User, push: Push) -> Answer:
         """Write one account; the answer's status is 204.  Raises ConnectorError, nothing else."""
-        headers = HeadersCollection()
-        headers.add("client-request-id", str(push.attempt_id))
-        # Source: learn.microsoft.com/graph/throttling-limits, read 2026-11-23.
-        headers.add("x-ms-throttle-priority", "high")
-        options = RequestConfiguration[Any](
-            headers=headers, options=[ResponseHandlerOption(NativeResponseHandler())]
-        )
 
         async def send(_token: str) -> httpx.Response:
             builder = self._graph().users.by_user_id(push.external_id)
             # With a NativeResponseHandler the SDK returns httpx's response, whatever it declares.
-            response: Any = await builder.patch(user, options)
+            response: Any = await builder.patch(user, _options(push))
             return response  # type: ignore[no-any-return]
+
+        return await self._run(send, push)
+
+    async def set_manager(self, manager_id: str, push: Push) -> Answer:
+        """Make another account the manager of one, "" for nobody; see ``patch_user``."""
+        manager = ReferenceUpdate(odata_id=f"{self._base_url}/users/{quote(manager_id, safe='')}")
+
+        async def send(_token: str) -> httpx.Response:
+            builder = self._graph().users.by_user_id(push.external_id).manager.ref
+            do: Any = partial(builder.put, manager) if manager_id else builder.delete
+            response: httpx.Response = await do(_options(push))
+            return response
 
         return await self._run(send, push)
 
@@ -294,6 +301,16 @@ class GraphClient:
         await self._token.close()
         if self._http is not None:
             await self._http.aclose()
+
+
+def _options(push: Push) -> RequestConfiguration[Any]:
+    headers = HeadersCollection()
+    headers.add("client-request-id", str(push.attempt_id))
+    # Source: learn.microsoft.com/graph/throttling-limits, read 2026-11-23.
+    headers.add("x-ms-throttle-priority", "high")
+    return RequestConfiguration[Any](
+        headers=headers, options=[ResponseHandlerOption(NativeResponseHandler())]
+    )
 
 
 def _failure(error: Exception, *, is_write_sent: bool) -> ConnectorError:

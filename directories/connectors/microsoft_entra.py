@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from directories.connectors.addresses import domain_of, is_same_address
-from directories.connectors.answers import reading
+from directories.connectors.answers import Answer, reading
 from directories.connectors.base import (
     MASK,
     Account,
@@ -36,13 +36,16 @@ from directories.connectors.errors import (
     AccountMismatchError,
     AccountNotFoundError,
     AccountSyncedError,
+    AddressRejectedError,
     AttributeRejectedError,
     CredentialsError,
     DirectoryRefusedError,
     PasswordRejectedError,
     PermissionDeniedError,
 )
-from directories.connectors.microsoft_errors import ATTRIBUTES, FEDERATED, SYNCED
+from directories.connectors.fields import Step, too_long
+from directories.connectors.microsoft_errors import FEDERATED, SYNCED
+from directories.connectors.microsoft_fields import FIELDS, ORGANIZATION, body, merged
 from directories.connectors.password_rules import PasswordRules
 
 if TYPE_CHECKING:
@@ -50,8 +53,6 @@ if TYPE_CHECKING:
 
     from directories.connectors.microsoft_client import GraphClient
 
-SDK_NAMES = {"given_name": "given_name", "family_name": "surname", "display_name": "display_name"}
-# Our attribute names and those of the SDK's User.
 PASSWORD_RULES = PasswordRules(min_length=8, max_length=256, classes=3, forbids_user_name=True)
 # Source: learn.microsoft.com/entra/identity/authentication/concept-sspr-policy, read 2026-11-23.
 SCANNED = ("id", "userPrincipalName", "accountEnabled", "lastPasswordChangeDateTime")
@@ -204,24 +205,87 @@ class MicrosoftEntraConnector:
 
         Microsoft treats it as a reset and signs the person out, even of the same password.
         """
-        unknown = push.attributes.keys() - ATTRIBUTES.keys()
-        if unknown:
-            raise AttributeRejectedError(f"Entra has no place for {', '.join(sorted(unknown))}.")
-        if push.attributes.get("display_name") == "":
+        if long := too_long(FIELDS, push.attributes):
+            raise AttributeRejectedError(
+                f"Entra ID does not take so long a value of {', '.join(long)}.", names=long
+            )
+        if push.attributes.get("displayName") == "":
             # Source: learn.microsoft.com/graph/api/resources/user, displayName, read 2026-11-23.
-            raise AttributeRejectedError("Entra ID does not let display_name be cleared.")
+            raise AttributeRejectedError(
+                "Entra ID does not let displayName be cleared.", names=["displayName"]
+            )
+        steps = {FIELDS[name].step for name in push.attributes} - {Step.TOGETHER}
+        if push.password is None and steps:
+            return await self._push_step(steps.pop(), push)
         if push.password is not None and PASSWORD_RULES.impossible(push.password):
             raise PasswordRejectedError(
                 f"Entra ID takes passwords of {PASSWORD_RULES.min_length} to "
                 f"{PASSWORD_RULES.max_length} characters, without accents or other scripts."
             )
-        answer = await self._client.patch_user(_user(push), push)
-        return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))
+        return _receipt(
+            await self._client.patch_user(_user(push, body(push.attributes)), push), push
+        )
+
+    async def _push_step(self, step: Step, push: Push) -> Receipt:
+        """Send the fields of a step of its own; where that is forbidden, they are refused."""
+        do = {
+            Step.MERGED: self._merge,
+            Step.MANAGER: self._set_manager,
+            Step.ADDRESS: self._rename,
+        }[step]
+        try:
+            return _receipt(await do(push), push)
+        except (PermissionDeniedError, AttributeRejectedError) as error:
+            kind = AddressRejectedError if step is Step.ADDRESS else AttributeRejectedError
+            raise kind(error.message, names=push.attributes, request_id=error.request_id) from None
+
+    async def _merge(self, push: Push) -> Answer:
+        user = await self._client.get(_path(push.external_id), {"$select": ORGANIZATION})
+        with reading("Microsoft Graph"):
+            data = merged((user.body or {}).get(ORGANIZATION), push.attributes, push.previous)
+        return await self._client.patch_user(_user(push, {ORGANIZATION: data}), push)
+
+    async def _set_manager(self, push: Push) -> Answer:
+        [manager_id] = push.attributes.values()
+        try:
+            return await self._client.set_manager(manager_id, push)
+        except AccountNotFoundError as error:
+            if not manager_id:
+                # There is none any more, which is what was asked for.
+                return Answer(status=204, headers={"request-id": error.request_id}, content=b"")
+            raise AttributeRejectedError(
+                "Entra ID does not find the account, or that of its manager.",
+                request_id=error.request_id,
+            ) from None
+
+    async def _rename(self, push: Push) -> Answer:
+        """Rename an account, unless somebody else has the address, also as an alias."""
+        [address] = push.attributes.values()
+        connection = self._connection
+        if domain_of(address) not in connection.verified_domains - connection.federated_domains:
+            raise AddressRejectedError(
+                "The new address is not in a verified, managed domain of this tenant, so the "
+                "account keeps its own."
+            )
+        quoted = address.replace("'", "''")
+        try:
+            holders = [
+                await self._only_user(f"userPrincipalName eq '{quoted}' or mail eq '{quoted}'"),
+                await self._only_user(f"proxyAddresses/any(p:p eq 'smtp:{quoted}')"),
+            ]
+        except AccountAmbiguousError:
+            holders = [{"id": ""}]
+        if any(holder and holder.get("id") != push.external_id for holder in holders):
+            raise AddressRejectedError(
+                "The new address is another account's, or its alias: free it over there, or "
+                "change the address here."
+            )
+        return await self._client.patch_user(_user(push, dict(push.attributes)), push)
 
     async def password_changed_at(self, external_id: str) -> PasswordChange:
         """See Connector.password_changed_at."""
         answer = await self._client.get(
-            f"users/{quote(external_id, safe='')}", {"$select": "lastPasswordChangeDateTime"}
+            _path(external_id), {"$select": "lastPasswordChangeDateTime"}
         )
         with reading("Microsoft Graph"):
             changed_at = _moment((answer.body or {}).get("lastPasswordChangeDateTime"))
@@ -282,7 +346,7 @@ class MicrosoftEntraConnector:
     async def _privileges(self, external_id: str) -> tuple[str, ...]:
         """Name directory roles and role-assignable groups, also those of groups in groups."""
         memberships = await self._client.get_all(
-            f"users/{quote(external_id, safe='')}/transitiveMemberOf",
+            f"{_path(external_id)}/transitiveMemberOf",
             {"$select": "id,displayName,isAssignableToRole"},
         )
         with reading("Microsoft Graph"):
@@ -319,26 +383,35 @@ def _actor(by: dict[str, Any], external_id: str) -> Actor:
 
 
 def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool) -> dict[str, Any]:
-    """Show the body of a push, with the password masked; Entra ID always needs it in clear."""
+    """Show what a push sends, in all its steps, with the password masked.
+
+    Entra ID always needs it in clear.
+    """
     profile = {"passwordProfile": {"password": MASK, "forceChangePasswordNextSignIn": False}}
-    names = {ATTRIBUTES[name]: value or None for name, value in attributes.items()}
-    return names | (profile if has_password else {})
+    together = {n: value for n, value in attributes.items() if FIELDS[n].step is Step.TOGETHER}
+    parts = {n: value for n, value in attributes.items() if FIELDS[n].step is Step.MERGED}
+    others = {n: attributes[n] or None for n in attributes if n not in (*together, *parts)}
+    data = {ORGANIZATION: merged({}, parts, {})} if parts else {}
+    return body(together) | (profile if has_password else {}) | data | others
 
 
-def _user(push: Push) -> User:
+def _path(external_id: str) -> str:
+    return f"users/{quote(external_id, safe='')}"
+
+
+def _receipt(answer: Answer, push: Push) -> Receipt:
+    return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))
+
+
+def _user(push: Push, changes: dict[str, Any]) -> User:
     """Build the SDK's object; it holds the password, and shows it in its repr."""
     from msgraph.generated.models.password_profile import PasswordProfile  # noqa: PLC0415
     from msgraph.generated.models.user import User  # noqa: PLC0415
 
     user = User()
     # Source: msgraph-sdk 1.65, measured 2026-11-24: an attribute set to None is sent as null, but
-    # under its Python name, which Graph refuses; a null under Graph's name clears.
-    user.additional_data = {
-        ATTRIBUTES[name]: None for name, value in push.attributes.items() if not value
-    }
-    for name, value in push.attributes.items():
-        if value:
-            setattr(user, SDK_NAMES[name], value)
+    # under its Python name, which Graph refuses; under Graph's own names it goes as it is.
+    user.additional_data = changes
     if push.password is not None:
         user.password_profile = PasswordProfile(
             password=push.password, force_change_password_next_sign_in=False

@@ -28,13 +28,6 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 
-ATTRIBUTES = {
-    "given_name": "givenName",
-    "family_name": "surname",
-    "display_name": "displayName",
-}
-# Our attribute names and Graph's.
-
 SYNCED = (
     "The account is mastered in an on-premises directory: its password is set there, or the "
     "account is taken out of the synchronisation."
@@ -146,11 +139,12 @@ def _value_refused(
         return AccountSyncedError(SYNCED, request_id=request_id)
     if "federated" in said:
         return AccountFederatedError(FEDERATED, request_id=request_id)
-    for name, theirs in ATTRIBUTES.items():
-        if name in push.attributes and re.search(rf"\b{theirs.lower()}\b", said):
-            return AttributeRejectedError(
-                f"Entra ID refuses the value of {name}.", request_id=request_id
-            )
+    if found := [name for name in push.attributes if _is_named(name, said)]:
+        return AttributeRejectedError(
+            f"Entra ID refuses the value of {', '.join(found)}.",
+            names=found,
+            request_id=request_id,
+        )
     if push.password is not None and "password" in said:
         return PasswordRejectedError(
             "Entra ID's own rules refuse this password: it is too simple, too short, or on a "
@@ -166,6 +160,10 @@ def _value_refused(
     return AccountError(
         f"Entra ID refuses the change ({_label(status, error)}).", request_id=request_id
     )
+
+
+def _is_named(name: str, said: str) -> bool:
+    return re.search(rf"\b{name.partition('.')[0].lower()}\b", said) is not None
 
 
 def _unexpected(answer: Answer, push: Push | None, request_id: str) -> ConnectorError:

@@ -40,6 +40,7 @@ class _Route:
 
 
 _ONE = re.compile(r"/v1\.0/users/(?P<key>[^/]+)")
+_MANAGER = re.compile(_ONE.pattern + r"/manager/\$ref")
 _SELECT = frozenset({"$select"})
 _PAGED = _SELECT | {"$top", "$skiptoken"}
 _ROUTES = (
@@ -52,6 +53,8 @@ _ROUTES = (
         2,
     ),
     _Route("GET", _ONE, microsoft_users.get, _SELECT),
+    _Route("PUT", _MANAGER, microsoft_users.set_manager, frozenset()),
+    _Route("DELETE", _MANAGER, microsoft_users.remove_manager, frozenset()),
     _Route("GET", re.compile(r"/v1\.0/users"), microsoft_users.list_users, _PAGED | {"$filter"}, 2),
     _Route(
         "GET",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -43,6 +44,7 @@ _WRITE = {
 """Application permissions, one of which a property needs. Source: PROVIDERS.md 2.2."""
 _WRITE_OTHER = ("User.ReadUpdate.All", *WRITE_ALL)
 _DELTA_SECONDS = 7 * 86_400
+_USER_LINK = re.compile(r"https?://[^/]+/v1\.0/(?:users|directoryObjects)/(?P<key>[^/]+)")
 _FILTERABLE = frozenset(
     {
         *("userPrincipalName", "mail", "id", "displayName", "givenName", "surname"),
@@ -342,6 +344,27 @@ def _check_update(
         is_strong = "DisableStrongPassword" not in policies
         if not entra_accepts(password, address, is_strong=is_strong):
             raise bad_request(COMPLEXITY, target="passwordProfile")
+
+
+def set_manager(call: Call) -> None:
+    """PUT manager/$ref: the body links to the manager; both have to be there."""
+    call.require(*_WRITE_OTHER)
+    account = _find(call)
+    link = call.body().get("@odata.id")
+    match = _USER_LINK.fullmatch(link) if isinstance(link, str) else None
+    if match is None:
+        raise bad_request("Invalid URL specified for @odata.id.", target="@odata.id")
+    manager = call.tenant.account(match["key"])
+    if manager is None:
+        raise not_found(match["key"])
+    account.attributes["manager"] = manager.external_id
+
+
+def remove_manager(call: Call) -> None:
+    call.require(*_WRITE_OTHER)
+    account = _find(call)
+    if account.attributes.pop("manager", None) is None:
+        raise not_found("manager")
 
 
 def revoke_sessions(call: Call) -> dict[str, Any]:

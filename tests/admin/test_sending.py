@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from directories.connectors import CONNECTORS
 from directories.models import Directory
 from passwordsync import due, sending
 from tests.admin.conftest import said
@@ -15,7 +16,6 @@ from tests.factories import BindingFactory, DirectoryFactory, UserFactory
 pytestmark = pytest.mark.django_db
 
 CHOICE = {
-    "exported": ["given_name", "family_name", "display_name"],
     "sends_password": "always",
     "sends_attributes": "login",
     "after_reset": "restore",
@@ -36,8 +36,13 @@ def directory() -> Directory:
     return directory
 
 
+def filled_in(directory: Directory, **choice: Any) -> dict[str, Any]:
+    mapping = CONNECTORS[directory.kind].default_mapping
+    return CHOICE | {f"to_{name}": theirs for name, theirs in mapping.items()} | choice
+
+
 def show(client: Client, directory: Directory, **choice: Any) -> Any:
-    return client.post(url(directory), {**CHOICE, **choice})
+    return client.post(url(directory), filled_in(directory, **choice))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,8 @@ def show(client: Client, directory: Directory, **choice: Any) -> Any:
         ({}, {}),
         ({"sends_password": "different"}, {"spared": 1}),
         ({"sends_attributes": "at_once"}, {"at_once": 1}),
-        ({"exported": ["given_name"]}, {"spared": 1}),
+        ({"to_family_name": "", "to_display_name": ""}, {"spared": 1}),
+        ({"to_job_title": "organizations.title"}, {}),
     ],
 )
 def test_effect_is_counted_and_nothing_saved(
@@ -56,16 +62,17 @@ def test_effect_is_counted_and_nothing_saved(
 
     assert page.context["effect"] == sending.Effect(people=3, **counts)
     directory.refresh_from_db()
-    assert (directory.sends_password, directory.exported) == ("always", CHOICE["exported"])
+    assert directory.sends_password == "always"
+    assert directory.mapping == CONNECTORS["google_workspace"].default_mapping
 
 
 def test_longer_list_makes_people_due(as_operator: Client) -> None:
-    directory = DirectoryFactory(exported=["given_name"])
+    directory = DirectoryFactory(mapping={"given_name": "name.givenName"})
     BindingFactory(
         directory=directory,
         managed=True,
-        pushed_attributes={"given_name": "Grace"},
-        password_attributes={"given_name": "Grace"},
+        pushed_attributes={"name.givenName": "Grace"},
+        password_attributes={"name.givenName": "Grace"},
     )
 
     page = show(as_operator, directory)
@@ -78,7 +85,7 @@ def test_what_was_shown_is_saved(as_operator: Client, directory: Directory) -> N
 
     page = as_operator.post(
         url(directory),
-        {**CHOICE, "sends_password": "different", "confirmed": page.context["answer"]},
+        filled_in(directory, sends_password="different", confirmed=page.context["answer"]),
         follow=True,
     )
 

@@ -124,7 +124,9 @@ class Baseline:
                 endpoints,
             )
             self.runner.run(connector.check())
-            self.connectors.append((connector, external_id))
+            mapping = CONNECTORS[kind].default_mapping
+            names = {mapping["given_name"]: "Grace", mapping["family_name"]: "Okafor"}
+            self.connectors.append((connector, external_id, names))
         self.push()
         return self
 
@@ -138,13 +140,13 @@ class Baseline:
                     connector.push(
                         Push(
                             external_id=external_id,
-                            attributes={"given_name": "Grace", "family_name": "Okafor"},
+                            attributes=names,
                             attempt_id=uuid.uuid4(),
                             password="Bare-Connector-7-Password",
                             repeat_key=uuid.uuid4().bytes,
                         )
                     )
-                    for connector, external_id in self.connectors
+                    for connector, external_id, names in self.connectors
                 )
             )
 
@@ -153,7 +155,7 @@ class Baseline:
         return time.perf_counter() - started
 
     def __exit__(self, *_: object) -> None:
-        for connector, _external_id in self.connectors:
+        for connector, _external_id, _names in self.connectors:
             self.runner.run(connector.close())
         self.runner.close()
 

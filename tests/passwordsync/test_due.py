@@ -79,7 +79,7 @@ def test_a_reason_that_changes_renames_the_waiting_job():
 def test_refused_attributes_are_not_due_again_until_they_change():
     binding = BindingFactory(managed=True)
     binding.user.family_name = "Hopper"
-    binding.refused_attributes = {**binding.pushed_attributes, "family_name": "Hopper"}
+    binding.refused_attributes = {**binding.pushed_attributes, "name.familyName": "Hopper"}
     binding.password_attributes = binding.refused_attributes
 
     assert due.reason(binding) is None

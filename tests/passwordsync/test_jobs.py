@@ -12,7 +12,7 @@ from directories.models import Binding
 from passwordsync import jobs
 from passwordsync.models import FINISHED, OPEN, Status, SyncJob
 from portal.models import Mail
-from tests.factories import NAMES, PASSWORD, BindingFactory, SyncJobFactory, UserFactory
+from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory, names_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,8 +94,8 @@ def test_a_follower_of_a_success_is_superseded_without_being_sent():
     Binding.objects.filter(pk=binding.pk).update(
         taken_over_at=timezone.now(),
         pushed_password_version=1,
-        pushed_attributes=NAMES,
-        password_attributes=NAMES,
+        pushed_attributes=names_in(binding.directory),
+        password_attributes=names_in(binding.directory),
     )
 
     assert jobs.claim(binding.directory_id, limit=1) == []

@@ -1,8 +1,9 @@
 """The promise table: what happened, and exactly which writes follow at which moment.
 
 Each cell is the writes when it happens, with the next login, and with the login after that: "P"
-is the password with the attributes, "A" the attributes alone, "-" nothing.  Both providers keep
-the same promises; what reaches each is read from the sandbox's log.
+is the password with the attributes, "A" the attributes alone, "M" one step of the fields that are
+merged, the manager or a rename, "-" nothing.  Both providers keep the same promises; what reaches
+each is read from the sandbox's log.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from django.test import Client
 from accounts.models import User
 from accounts.signals import record_changed
 from directories.bindings import unbind
-from directories.connectors import google_workspace, microsoft_entra
+from directories.connectors import CONNECTORS, google_workspace, microsoft_entra
+from directories.connectors.fields import Field
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
 from passwordsync import drift, due, jobs, sending
 from passwordsync.models import SyncJob
+from portal.models import Notification
 from tests.conftest import Company
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,11 +53,36 @@ PROMISES: Final[dict[str, tuple[str, str, str, str]]] = {
     "password setting flipped": ("- - -",  "- - -",   "- P -",  "A P -"),
     "mapping extended":         ("- P -",  "A P -",   "- A -",  "A - -"),
     "mapping shortened":        ("- - -",  "- - -",   "- - -",  "- - -"),
+    "mapping moved":            ("- PM -", "M P -",   "- M -",  "M - -"),
+    "merged changed":           ("- PM -", "M P -",   "- M -",  "M - -"),
+    "merged cleared":           ("- PM -", "M P -",   "- M -",  "M - -"),
+    "name and merged changed":  ("- PM -", "AM P -",  "- AM -", "AM - -"),
+    "manager changed":          ("- PM -", "M P -",   "- M -",  "M - -"),
+    "manager without account":  ("- - -",  "- - -",   "- - -",  "- - -"),
+    "renamed here":             ("- PM -", "M P -",   "- M -",  "M - -"),
+    "changed there by both":    ("- P -",  "- P -",   "- P -",  "- P -"),
+    "backup restored":          ("- P -",  "- P -",   "- P -",  "- P -"),
     "product upgraded":         ("- - -",  "- - -",   "- - -",  "- - -"),
     "binding linked anew":      ("- P -",  "- P -",   "- P -",  "- P -"),
 }  # fmt: skip
 COLUMNS: Final = [(ALWAYS, LOGIN), (ALWAYS, AT_ONCE), (DIFFERENT, LOGIN), (DIFFERENT, AT_ONCE)]
 PROVIDERS: Final[tuple[Provider, ...]] = ("google", "microsoft")
+
+
+MAPPED: Final = {
+    **dict.fromkeys(("merged", "moved"), "cost_center"),
+    "manager": "manager",
+    "renamed": "email",
+}
+"""What rows map besides the names, by a word of their own."""
+SEPARATE: Final = {
+    "organizations",
+    "employeeOrgData",
+    "relations",
+    "primaryEmail",
+    "userPrincipalName",
+}
+"""What is sent in steps of its own, among what these rows change."""
 
 
 class Scene:
@@ -69,30 +97,33 @@ class Scene:
         self.client.post("/login/", {"login": "grace", "password": self.password})
         self.company.drain()
 
-    def edit(self, **values: str) -> None:
+    def edit(self, **values: Any) -> None:
         """Edit the record as the admin does; a worker looks at once."""
         User.objects.filter(username="grace").update(**values)
         record_changed.send(sender=User, user_ids=[self.company.grace.pk])
         self.company.drain()
 
-    def set(self, **settings: Any) -> None:
-        """Change the settings of both directories as the admin does; the sweep follows."""
-        for directory in Directory.objects.all():
-            sending.change(directory=directory, actor=None, **settings)
+    def set(self, directory: Directory, **settings: Any) -> None:
+        """Change the settings of a directory as the admin does; the sweep follows."""
+        sending.change(directory=directory, actor=None, **settings)
         due.sweep()
         self.company.drain()
 
     def change_there(self, by: Literal["user", "admin"]) -> None:
         """Change it over there, long after our last push, and let the scan notice."""
-        self.scan()
-        hour = timedelta(hours=1)
-        SyncJob.objects.update(sent_at=F("sent_at") - hour, finished_at=F("finished_at") - hour)
-        self.company.sandbox.advance(5)
+        self.settle()
         for provider in PROVIDERS:
             self.company.sandbox.change_password_there(
                 provider, "grace@example.com", "set-over-There-9", by=by
             )
         self.scan()
+
+    def settle(self) -> None:
+        """Put what we sent so far an hour behind us."""
+        self.scan()
+        hour = timedelta(hours=1)
+        SyncJob.objects.update(sent_at=F("sent_at") - hour, finished_at=F("finished_at") - hour)
+        self.company.sandbox.advance(5)
 
     def scan(self) -> None:
         drift.request_scans()
@@ -151,18 +182,73 @@ class Scene:
         before = Directory.SendsPassword(Directory.objects.first().sends_password)
         if before == DIFFERENT:
             self.exported_changed()
-        self.set(sends_password=other[before])
+        for directory in Directory.objects.all():
+            self.set(directory, sends_password=other[before])
 
     def mapping_extended(self) -> None:
-        self.set(exported=["given_name", "family_name", "display_name"])
+        for directory in Directory.objects.all():
+            self.set(directory, mapping=CONNECTORS[directory.kind].default_mapping)
 
     def mapping_shortened(self) -> None:
-        self.set(exported=["given_name"])
+        for directory in Directory.objects.all():
+            self.set(directory, mapping=only(directory, "given_name"))
+
+    def mapping_moved(self) -> None:
+        """The cost centre goes to another field; the first keeps what it has."""
+        for directory in Directory.objects.all():
+            other = {"google_workspace": "organizations.name"}.get(
+                directory.kind, "employeeOrgData.division"
+            )
+            self.set(directory, mapping=directory.mapping | {"cost_center": other})
+
+    def merged_changed(self) -> None:
+        self.edit(cost_center="C-200")
+
+    def merged_cleared(self) -> None:
+        self.edit(cost_center="")
+
+    def name_and_merged_changed(self) -> None:
+        self.edit(family_name="Hopper", cost_center="C-200")
+
+    def manager_changed(self) -> None:
+        """Her manager is somebody who is bound to both."""
+        manager = User.objects.get(username="ada")
+        self.edit(manager=manager)
+
+    def manager_without_account(self) -> None:
+        """Her manager is bound nowhere: what is over there is left alone."""
+        self.edit(manager=UserFactory())
+
+    def renamed_here(self) -> None:
+        self.edit(email="grace.hopper@example.com")
+
+    def changed_there_by_both(self) -> None:
+        self.change_there("admin")
+        self.change_there("user")
+
+    def backup_restored(self) -> None:
+        """A password was sent, and then the rows are those from before."""
+        self.settle()
+        bindings = list(Binding.objects.all())
+        users = list(User.objects.all())
+        attempts = set(SyncJob.objects.values_list("pk", flat=True))
+        old, self.password = self.password, NEW_PASSWORD
+        form = {"oldpassword": old, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+        self.client.post("/password/", form)
+        self.company.drain()
+        Notification.objects.all().delete()
+        SyncJob.objects.exclude(pk__in=attempts).delete()
+        for row in (*bindings, *users):
+            row.save()
+        self.password = old
+        self.company.sandbox.clear_requests()
+        self.scan()
 
     def product_upgraded(self) -> None:
         """A newer release can export more; nobody has chosen it."""
         for connector in (google_workspace, microsoft_entra):
-            self.monkeypatch.setitem(connector.ATTRIBUTES, "job_title", "jobTitle")
+            field = Field(label="Shoe size", home_of="job_title")
+            self.monkeypatch.setitem(connector.FIELDS, "shoeSize", field)
         due.sweep()
         self.company.drain()
 
@@ -177,8 +263,35 @@ def scene(company: Company, client: Client, monkeypatch: pytest.MonkeyPatch) -> 
 
 def writes(company: Company, provider: Provider) -> str:
     """Spell what was written since the last look."""
-    found = "".join("P" if write["password_digest"] else "A" for write in company.writes(provider))
-    return found or "-"
+    return "".join(map(_spelt, company.writes(provider))) or "-"
+
+
+def _spelt(write: dict[str, Any]) -> str:
+    if write["password_digest"]:
+        return "P"
+    is_step = "$ref" in write["path"] or SEPARATE & (write["body"] or {}).keys()
+    return "M" if is_step else "A"
+
+
+def mapping_before(event: str, directory: Directory) -> dict[str, str]:
+    """Get what is mapped before something happens."""
+    mapping, fields = dict(directory.mapping), CONNECTORS[directory.kind].fields
+    home = {field.home_of: name for name, field in fields.items()}
+    if event == "mapping extended":
+        return only(directory, "given_name")
+    if event == "exported cleared":
+        # Google demands a given name, Entra ID a display name.
+        kept = "display_name" if directory.kind == Directory.Kind.GOOGLE_WORKSPACE else "given_name"
+        return only(directory, "family_name", kept)
+    for word, attribute in MAPPED.items():
+        if word in event:
+            mapping[attribute] = home[attribute]
+    return mapping
+
+
+def only(directory: Directory, *names: str) -> dict[str, str]:
+    """Get the mapping of a directory with some attributes alone."""
+    return {name: directory.mapping[name] for name in names}
 
 
 def rows() -> list[Any]:
@@ -193,11 +306,14 @@ def rows() -> list[Any]:
 def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], promise: str) -> None:
     company = scene.company
     Directory.objects.update(sends_password=column[0], sends_attributes=column[1])
-    if event == "mapping extended":
-        Directory.objects.update(exported=["given_name"])
-    if event == "exported cleared":
-        Directory.objects.filter(name="Google").update(exported=["family_name", "display_name"])
-        Directory.objects.filter(name="Entra").update(exported=["given_name", "family_name"])
+    for directory in Directory.objects.all():
+        directory.mapping = mapping_before(event, directory)
+        directory.save()
+    User.objects.filter(username="grace").update(cost_center="C-100")
+    ada = UserFactory(username="ada")
+    company.sandbox.add_google_user(ada.email)
+    company.sandbox.add_entra_user(ada.email)
+    company.bind(user=ada)
     company.bind()
     scene.log_in()
     company.sandbox.clear_requests()
@@ -213,6 +329,7 @@ def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], prom
     assert {provider: " ".join(cells) for provider, cells in seen.items()} == dict.fromkeys(
         PROVIDERS, promise
     )
+    company.grace.refresh_from_db()
     assert all(company.opens(directory, scene.password) for directory in Directory.objects.all())
 
 
@@ -220,5 +337,5 @@ def test_no_row_is_left_out() -> None:
     moments = {name for name in vars(Scene) if not name.startswith("_")}
 
     assert {event.replace(" ", "_") for event in PROMISES} == moments - {
-        *("log_in", "edit", "set", "change_there", "scan")
+        *("log_in", "edit", "set", "change_there", "settle", "scan")
     }

@@ -269,7 +269,7 @@ def test_a_settled_attempt_is_written_down_with_what_it_sent(client, company):
     again()
     company.drain()
 
-    assert Binding.objects.get().pushed_attributes["given_name"] == "Grace"
+    assert Binding.objects.get().pushed_attributes["givenName"] == "Grace"
     assert SyncJob.objects.get(status=Status.WAITING).trigger == Due.RECORD
 
 

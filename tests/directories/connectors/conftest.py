@@ -64,10 +64,13 @@ def entra_file(**changes: Any) -> str:
     return json.dumps({k: v for k, v in (content | changes).items() if v is not None})
 
 
-def make_push(**changes: Any) -> Push:
+def make_push(kind: str = "", **changes: Any) -> Push:
+    """Make a push with a password; with the names that a kind of directory has, too."""
+    names = {"given_name": "Ada", "family_name": "Lovelace", "display_name": "Ada L."}
+    mapping = CONNECTORS[kind].default_mapping if kind else {}
     push = Push(
         external_id=EXTERNAL_ID,
-        attributes={"given_name": "Ada", "family_name": "Lovelace", "display_name": "Ada L."},
+        attributes={mapping[name]: value for name, value in names.items() if mapping},
         attempt_id=uuid4(),
         password=PASSWORD,
         repeat_key=b"k" * 32,

@@ -132,7 +132,7 @@ def test_find_of_nobody_says_so(connector: Connector, run: Run[Any]) -> None:
 def test_push_sets_password_and_names(place: Place, connector: Connector, run: Run[Any]) -> None:
     external_id = place.add(ADDRESS)
 
-    receipt = run(connector.push(make_push(external_id=external_id)))
+    receipt = run(connector.push(make_push(place.kind, external_id=external_id)))
 
     assert place.has_password(external_id, PASSWORD)
     assert place.names(external_id) == ("Ada", "Lovelace")
@@ -145,7 +145,7 @@ def test_push_without_a_password_leaves_it(
     external_id = place.add(ADDRESS)
     run(connector.push(make_push(external_id=external_id, attributes={})))
 
-    names = {"given_name": "Augusta"}
+    names = {CONNECTORS[place.kind].default_mapping["given_name"]: "Augusta"}
     run(connector.push(make_push(external_id=external_id, attributes=names, password=None)))
 
     assert place.has_password(external_id, PASSWORD)
@@ -165,7 +165,7 @@ def test_push_in_clear_sets_the_password(place: Place, run: Run[Any]) -> None:
     clear = replace(connection_to(place), sends_clear_password=True)
     connector = CONNECTORS[place.kind].connect(clear, place.endpoints)
 
-    run(connector.push(make_push(external_id=external_id)))
+    run(connector.push(make_push(place.kind, external_id=external_id)))
 
     assert place.has_password(external_id, PASSWORD)
     run(connector.close())
@@ -180,10 +180,10 @@ def test_warm_push_is_one_request_without_the_password_in_its_path(
     place: Place, connector: Connector, run: Run[Any]
 ) -> None:
     external_id = place.add(ADDRESS)
-    run(connector.push(make_push(external_id=external_id)))
+    run(connector.push(make_push(place.kind, external_id=external_id)))
     before = len(place.requests())
 
-    run(connector.push(make_push(external_id=external_id)))
+    run(connector.push(make_push(place.kind, external_id=external_id)))
 
     sent = place.requests()[before:]
     assert len(sent) == 1
@@ -196,7 +196,7 @@ def test_password_changed_at_moves_with_a_push(
     external_id = place.add(ADDRESS)
     before = run(connector.password_changed_at(external_id))
 
-    run(connector.push(make_push(external_id=external_id)))
+    run(connector.push(make_push(place.kind, external_id=external_id)))
     after = run(connector.password_changed_at(external_id))
 
     assert before.changed_at is None

@@ -160,7 +160,7 @@ def test_cleared_names_are_sent_as_null(
     make: Make, scripted: ScriptedServer, run: Run[Any]
 ) -> None:
     scripted.answers.append(reply(204))
-    names = {"given_name": "", "family_name": "Lovelace"}
+    names = {"givenName": "", "surname": "Lovelace"}
 
     run(make(ENTRA).push(make_push(attributes=names)))
 
@@ -176,8 +176,8 @@ def test_cleared_names_are_sent_as_null(
 def test_display_name_cannot_be_cleared(
     make: Make, scripted: ScriptedServer, run: Run[Any]
 ) -> None:
-    with pytest.raises(AttributeRejectedError, match="display_name"):
-        run(make(ENTRA).push(make_push(attributes={"display_name": ""})))
+    with pytest.raises(AttributeRejectedError, match="displayName"):
+        run(make(ENTRA).push(make_push(attributes={"displayName": ""})))
 
     assert scripted.seen == []
 
@@ -256,7 +256,7 @@ def test_push_without_a_password_sends_names_alone(
 ) -> None:
     scripted.answers.append(reply(204))
 
-    run(make(ENTRA).push(make_push(password=None)))
+    run(make(ENTRA).push(make_push(ENTRA, password=None)))
 
     assert json.loads(scripted.calls[0].body) == {
         "@odata.type": "#microsoft.graph.user",

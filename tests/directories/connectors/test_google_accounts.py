@@ -126,7 +126,7 @@ def test_cleared_names_are_sent_as_null(
     connector = make(GOOGLE, sends_clear_password=True)
     scripted.answers.append(reply(200, {"id": EXTERNAL_ID}))
 
-    run(connector.push(make_push(attributes={"display_name": "", "given_name": "Ada"})))
+    run(connector.push(make_push(attributes={"name.displayName": "", "name.givenName": "Ada"})))
 
     assert scripted.calls[0].method == "PUT"
     assert json.loads(scripted.calls[0].body) == {

@@ -180,7 +180,7 @@ def test_answer_to_a_push(
     scripted.answers.extend([reply(status, body, headers)] * attempts)
 
     with pytest.raises(ConnectorError) as raised:
-        run(make(kind).push(make_push()))
+        run(make(kind).push(make_push(kind)))
 
     assert type(raised.value) is error
     assert raised.value.retry_after_seconds == wait

@@ -171,18 +171,6 @@ def test_password_that_is_known_to_be_refused_is_not_sent(
 
 
 @both
-def test_unknown_attribute_is_refused_before_sending(
-    kind: str, make: Make, scripted: ScriptedServer, run: Run[Any]
-) -> None:
-    with pytest.raises(ConnectorError) as raised:
-        run(make(kind).push(make_push(attributes={"shoe_size": "44"})))
-
-    assert raised.value.code == "attribute_rejected"
-    assert "shoe_size" in raised.value.message
-    assert scripted.seen == []
-
-
-@both
 def test_external_id_cannot_change_the_path(
     kind: str, make: Make, scripted: ScriptedServer, run: Run[Any]
 ) -> None:
