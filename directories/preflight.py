@@ -236,9 +236,17 @@ def block(binding: Binding, code: str, text: str) -> None:
 
 
 def wait(future: Future[T]) -> T:
-    """Wait for a connector's verb; a hanging one is DirectoryUnavailableError."""
+    """Wait for a connector's verb; a hanging one is DirectoryUnavailableError.
+
+    So is an error of ours: met for one person, it must not stop the drain that serves the others.
+    """
     try:
         return future.result(timeout=45)
     except TimeoutError:
         future.cancel()
         raise DirectoryUnavailableError("The directory did not answer in time.") from None
+    except ConnectorError:
+        raise
+    except Exception:
+        logger.exception("A connector failed")
+        raise DirectoryUnavailableError("An internal error; the log has it.") from None

@@ -56,7 +56,10 @@ HOMES: Final[dict[State, Home]] = {
     ),
     State.BLOCKED: Home(
         Status.BLOCKED,
-        again=_("At the person's next login."),
+        again=_(
+            "At the person's next login; attributes that go at once, as soon as the account is "
+            "found mended."
+        ),
         told=_("Operators by the filter. The person, on their page, which names the help desk."),
         person=_("Your account in %(directory)s could not be updated."),
     ),
@@ -171,7 +174,7 @@ FAILURES: Final[dict[str, Failure]] = {
         ),
         Failure(
             errors.PermissionDeniedError.code,
-            _("permission denied (three people in a row: the directory is paused)"),
+            _("permission denied (of three people in a row: the directory is paused)"),
             State.BLOCKED,
             _("Check permissions and roles over there, and whether it is an administrator's."),
             _("The portal may not change your account in %(directory)s."),
@@ -184,7 +187,7 @@ FAILURES: Final[dict[str, Failure]] = {
         ),
         Failure(
             errors.AccountNotFoundError.code,
-            _("no such account"),
+            _("no such account (three times, where it was found before)"),
             State.BLOCKED,
             _("Create it over there, or correct the person's e-mail."),
             _("No account was found for you in %(directory)s."),

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts.models import SealedPassword, User
 from accounts.signals import record_changed
-from directories.connectors import errors
+from directories.connectors import errors, microsoft_entra
 from directories.models import Binding, Directory
 from passwordsync import drain as drain_module
 from passwordsync import jobs, outcomes
@@ -24,7 +24,7 @@ from passwordsync.failures import FAILURES, HOMES, person_text
 from passwordsync.models import Status, SyncJob
 from passwordsync.states import State, shown
 from portal import cards
-from portal.models import Notification
+from portal.models import Mail, Notification
 from tests.conftest import Company
 from tests.factories import BindingFactory
 from tests.passwordsync.test_drain import again, log_in, states
@@ -128,6 +128,7 @@ def assert_home(company: Company, code: str) -> None:
     assert SealedPassword.objects.exists() == (home.job == Status.QUEUED)
     kinds = [row.kind for row in Notification.objects.exclude(kind="password_updated")]
     assert kinds == ["password_refused"] * (failure.state == State.REFUSED)
+    assert not Mail.objects.exclude(kind="bound").exists()
     (card,) = cards.cards(company.grace)
     if failure.state != State.WAITING:  # there the page says why it is due
         assert card.text == str(person_text(code)) % {"directory": "Entra"}
@@ -336,6 +337,56 @@ def test_forbidden_looks_for_three_accounts_pause_the_directory(company: Company
     company.entra.refresh_from_db()
     assert company.entra.is_paused
     assert Binding.objects.filter(problem="permission_denied").count() == 2
+
+
+def test_error_of_ours_in_the_connector_is_unclear(
+    client: Client, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.bind(company.entra)
+    company.drain()
+    log_in(client, company.grace)
+    monkeypatch.delattr(microsoft_entra, "body")
+
+    company.drain()
+
+    job = SyncJob.objects.get()
+    assert (job.status, job.error_code, job.is_unclear) == (Status.QUEUED, "unclear", True)
+
+
+def test_error_of_ours_in_a_look_up_does_not_stop_the_others(
+    client: Client, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.bind(company.entra)
+    company.drain()
+    other = BindingFactory(directory=company.entra, unlocated=True)
+    company.sandbox.add_entra_user(other.user.email)
+    monkeypatch.delattr(microsoft_entra, "is_same_address")
+    log_in(client, company.grace)
+
+    company.drain()
+
+    assert company.opens(company.entra)
+    other.refresh_from_db()
+    assert other.locate_at > timezone.now()
+
+
+@pytest.mark.parametrize("provider", ["google", "microsoft"])
+def test_job_of_a_worker_that_died_before_it_sent_is_sent_once(
+    client: Client, company: Company, provider: Any
+) -> None:
+    directory = company.google if provider == "google" else company.entra
+    company.bind(directory)
+    company.drain()
+    log_in(client, company.grace)
+    jobs.claim(directory.pk, limit=1)
+
+    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(minutes=2))
+    company.drain()
+    again()
+    company.drain()
+
+    assert SyncJob.objects.get().status == Status.SUCCEEDED
+    assert len(company.writes(provider)) == 1
 
 
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
