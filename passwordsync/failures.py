@@ -18,6 +18,8 @@ from directories.models import Binding
 from passwordsync.models import Status
 from passwordsync.states import State
 
+Problem = Binding.Problem
+
 
 @dataclass(frozen=True)
 class Home:
@@ -99,11 +101,17 @@ class Failure:
     """
 
     code: str
-    name: Promise
+    name: str | Promise
     state: State
     advice: Promise
     person: Promise | None = None
     attempts: int = 1
+
+
+def _blocked(
+    problem: Problem, advice: Promise, person: Promise | None = None, attempts: int = 1
+) -> Failure:
+    return Failure(problem.value, problem.label, State.BLOCKED, advice, person, attempts)
 
 
 FAILURES: Final[dict[str, Failure]] = {
@@ -172,66 +180,54 @@ FAILURES: Final[dict[str, Failure]] = {
             State.UP_TO_DATE,
             _("Free the address over there, or correct it here."),
         ),
-        Failure(
-            errors.PermissionDeniedError.code,
-            _("permission denied (of three people in a row: the directory is paused)"),
-            State.BLOCKED,
-            _("Check permissions and roles over there, and whether it is an administrator's."),
+        _blocked(
+            Problem.PERMISSION_DENIED,
+            _(
+                "Check permissions and roles over there, and whether it is an administrator's. "
+                "Three people in a row, and the directory is paused."
+            ),
             _("The portal may not change your account in %(directory)s."),
         ),
-        Failure(
-            errors.AccountError.code,
-            _("account refused"),
-            State.BLOCKED,
+        _blocked(
+            Problem.OTHER,
             _("Mend the account over there; the reason says what is known."),
         ),
-        Failure(
-            errors.AccountNotFoundError.code,
-            _("no such account (three times, where it was found before)"),
-            State.BLOCKED,
-            _("Create it over there, or correct the person's e-mail."),
+        _blocked(
+            Problem.NOT_FOUND,
+            _(
+                "Create it over there, or correct the person's e-mail. One that was found before "
+                "is tried three times first."
+            ),
             _("No account was found for you in %(directory)s."),
             attempts=3,  # replicas over there lag
         ),
-        Failure(
-            errors.AccountAmbiguousError.code,
-            _("several accounts"),
-            State.BLOCKED,
+        _blocked(
+            Problem.AMBIGUOUS,
             _("Leave the person's e-mail to one account over there."),
             _("More than one account in %(directory)s could be yours."),
         ),
-        Failure(
-            errors.AccountMismatchError.code,
-            _("address of another account, or only an alias"),
-            State.BLOCKED,
+        _blocked(
+            Problem.MISMATCH,
             _("Make it the primary address over there; if another account is meant, bind again."),
             _("The address of your account in %(directory)s is not yours here."),
         ),
-        Failure(
-            errors.AccountSyncedError.code,
-            _("account synced from on-premises"),
-            State.BLOCKED,
+        _blocked(
+            Problem.SYNCED,
             _("Set its password there, or take it out of the synchronisation."),
             _("Another system looks after your account in %(directory)s."),
         ),
-        Failure(
-            errors.AccountFederatedError.code,
-            _("federated domain"),
-            State.BLOCKED,
+        _blocked(
+            Problem.FEDERATED,
             _("End the binding, or have the domain managed in the directory."),
             _("Another system signs you in to %(directory)s."),
         ),
-        Failure(
-            errors.AccountPrivilegedError.code,
-            _("privileged account"),
-            State.BLOCKED,
+        _blocked(
+            Problem.PRIVILEGED,
             _("Take the roles away, or allow privileged accounts for the directory."),
             _("Your account in %(directory)s has special rights."),
         ),
-        Failure(
-            Binding.Problem.TAKEN.value,
-            _("account bound to somebody else"),
-            State.BLOCKED,
+        _blocked(
+            Problem.TAKEN,
             _("End that binding first. If it has ended, an administrator binds this one."),
             _("Your account in %(directory)s belongs to somebody else here."),
         ),
