@@ -6,9 +6,8 @@ Only a worker, or a command where the private keys are, can do either.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -20,14 +19,11 @@ from directories.connectors.errors import (
     AccountError,
     ConnectorError,
     DirectoryRefusedError,
-    DirectoryUnavailableError,
     PermissionDeniedError,
 )
 from directories.models import Binding, Directory
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 PROBE_AFTER: Final = timedelta(seconds=30)
 """The first probe of a paused directory; each that fails doubles the next one's delay …"""
@@ -233,20 +229,3 @@ def block(binding: Binding, code: str, text: str) -> None:
     binding.problem_text = text
     binding.locate_at = None
     binding.save(update_fields=["problem", "problem_text", "locate_at"])
-
-
-def wait(future: Future[T]) -> T:
-    """Wait for a connector's verb; a hanging one is DirectoryUnavailableError.
-
-    So is an error of ours: met for one person, it must not stop the drain that serves the others.
-    """
-    try:
-        return future.result(timeout=45)
-    except TimeoutError:
-        future.cancel()
-        raise DirectoryUnavailableError("The directory did not answer in time.") from None
-    except ConnectorError:
-        raise
-    except Exception:
-        logger.exception("A connector failed")
-        raise DirectoryUnavailableError("An internal error; the log has it.") from None

@@ -49,7 +49,10 @@ HOMES: Final[dict[State, Home]] = {
     ),
     State.PAUSED: Home(
         Status.QUEUED,
-        again=_("By itself, once a probe of the directory is good."),
+        again=_(
+            "By itself, once a probe of the directory is good; an operator's pause, when one "
+            "resumes it."
+        ),
         told=_("Operators by the directory's state and the filter. The person, on their page."),
         person=_(
             "Updates of %(directory)s are paused and will go on by themselves. Until then it may "

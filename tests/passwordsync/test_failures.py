@@ -18,8 +18,7 @@ from accounts.models import SealedPassword, User
 from accounts.signals import record_changed
 from directories.connectors import errors, microsoft_entra
 from directories.models import Binding, Directory
-from passwordsync import drain as drain_module
-from passwordsync import jobs, outcomes
+from passwordsync import jobs, outcomes, pushing
 from passwordsync.failures import FAILURES, HOMES, person_text
 from passwordsync.models import Status, SyncJob
 from passwordsync.states import State, shown
@@ -62,7 +61,7 @@ def lose_the_answer(world: World) -> None:
 
 
 def be_late(world: World) -> None:
-    world.monkeypatch.setattr(drain_module, "PUSH_DEADLINE_SECONDS", 1000)
+    world.monkeypatch.setattr(pushing, "PUSH_DEADLINE_SECONDS", 1000)
 
 
 def lose_the_keys(world: World) -> None:
