@@ -96,7 +96,6 @@ def queue(
         if job.status == Status.WAITING:
             # It begins anew: what was wrong with an earlier password is no news of this one.
             job.queued_at, job.error_code, job.error = now, "", ""
-        job.queued_at = job.queued_at or now
         job.status = Status.QUEUED
     SyncJob.objects.bulk_update(jobs, RELEASED)
     if replaced:
