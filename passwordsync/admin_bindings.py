@@ -24,6 +24,7 @@ from directories.models import Binding
 from passwordsync import jobs, states
 from passwordsync.admin_filters import DueFilter, LiveFilter, NeedsOperatorFilter, TakeoverFilter
 from passwordsync.admin_with_jobs import PERSON, WithJobs
+from passwordsync.failures import HOMES
 from passwordsync.models import PENDING
 from passwordsync.states import State
 
@@ -95,6 +96,7 @@ class BindingAdmin(WithJobs):
                 "fields": (
                     ("user_page", "directory_page"),
                     ("state_now", "why"),
+                    "tried_again",
                     ("external_address", "external_id"),
                     ("note", "claimed_external_id"),
                     ("bound_at", "bound_by"),
@@ -143,6 +145,7 @@ class BindingAdmin(WithJobs):
         "directory_page",
         "state_now",
         "why",
+        "tried_again",
         "sent_attributes",
         "current_password_version",
     )
@@ -210,6 +213,11 @@ class BindingAdmin(WithJobs):
     def why(self, binding: Binding) -> object:
         shown = _shown(binding)
         return shown.reason if shown else ""
+
+    @admin.display(description=_("tried again"))
+    def tried_again(self, binding: Binding) -> object:
+        shown = _shown(binding)
+        return HOMES[shown.state].again if shown and shown.reason else ""
 
     @admin.display(description=_("password version now"))
     def current_password_version(self, binding: Binding) -> int:

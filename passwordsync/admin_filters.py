@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from directories.models import Binding
 from passwordsync.models import PENDING, Status, SyncJob
 
-BLOCKED_OR_PAUSED = Binding.LIVE & (~Q(problem="") | Q(directory__paused_at__isnull=False))
+BLOCKED_OR_PAUSED = ~Q(problem="") | Q(directory__paused_at__isnull=False)
+
+
+def stuck_jobs() -> QuerySet[SyncJob]:
+    """Find jobs that have been retried for longer than a password may stay sealed.
+
+    Those with a password end then, those with attributes alone would go on for ever unseen.
+    """
+    since = timezone.now() - settings.PASSWORD_SEAL_TTL
+    return SyncJob.objects.filter(status=Status.QUEUED, queued_at__lt=since).exclude(error="")
 
 
 class NeedsOperatorFilter(SimpleListFilter):
@@ -26,17 +37,24 @@ class NeedsOperatorFilter(SimpleListFilter):
         return (("yes", _("yes")),)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(BLOCKED_OR_PAUSED) if self.value() == "yes" else queryset
+        if self.value() != "yes":
+            return queryset
+        is_stuck = Exists(stuck_jobs().filter(binding=OuterRef("pk")))
+        return queryset.filter(Binding.LIVE, BLOCKED_OR_PAUSED | is_stuck)
 
 
-class BlockedJobFilter(NeedsOperatorFilter):
-    """Jobs that ended blocked by what is still to be mended; the status finds all that did."""
+class StuckJobFilter(NeedsOperatorFilter):
+    """Jobs that ended blocked by what is still to be mended, or are retried for too long.
+
+    The status finds all that ended so.
+    """
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() != "yes":
             return queryset
         is_mended = Q(binding__problem="") | Q(binding__ended_at__isnull=False)
-        return queryset.filter(~is_mended, status=Status.BLOCKED)
+        is_blocked = ~is_mended & Q(status=Status.BLOCKED)
+        return queryset.filter(is_blocked | Q(pk__in=stuck_jobs().values("pk")))
 
 
 class DueFilter(SimpleListFilter):

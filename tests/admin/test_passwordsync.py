@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models import LoginEvent, User
 from directories.models import Binding
+from passwordsync.failures import FAILURES, operator_text
 from passwordsync.models import Due, SyncJob
 from tests.admin.conftest import Act, said
 from tests.factories import BindingFactory, DirectoryFactory, SyncJobFactory, UserFactory
@@ -51,6 +54,19 @@ def test_filter_finds_what_needs_an_operator(as_operator: Client) -> None:
     paused = BindingFactory(directory=DirectoryFactory(paused=True))
 
     assert listed(as_operator, f"{BINDINGS}?needs_operator=yes") == {blocked.pk, paused.pk}
+
+
+def test_filter_finds_attributes_that_have_been_retried_for_too_long(as_operator: Client) -> None:
+    def retried(since: timedelta, error: str = "The directory answers 503.") -> SyncJob:
+        queued_at = timezone.now() - settings.PASSWORD_SEAL_TTL - since
+        return SyncJobFactory(queued=True, sealed_password=None, queued_at=queued_at, error=error)
+
+    stuck = retried(timedelta(minutes=1))
+    retried(timedelta(minutes=-1))
+    retried(timedelta(minutes=1), error="")
+
+    assert listed(as_operator, f"{BINDINGS}?needs_operator=yes") == {stuck.binding.pk}
+    assert listed(as_operator, f"{JOBS}?needs_operator=yes") == {stuck.pk}
 
 
 def test_filter_finds_what_is_due(as_operator: Client) -> None:
@@ -106,6 +122,25 @@ def test_nobody_acts_on_their_own_binding(
     binding.refresh_from_db()
     assert "There is nothing to do." in page.text
     assert (binding.ended_at, binding.asked_at, binding.locate_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_page_of_a_job_says_what_to_do_and_when_it_is_tried_again(
+    as_operator: Client, code: str
+) -> None:
+    job = SyncJobFactory(blocked=True, error="No.", error_code=code)
+
+    page = as_operator.get(f"{JOBS}{job.pk}/change/").text
+
+    assert escape(operator_text(code)) in page
+
+
+def test_page_of_a_binding_says_when_it_is_tried_again(as_operator: Client) -> None:
+    binding = BindingFactory(problem="account_synced", problem_text="It is synced.")
+
+    page = as_operator.get(f"{BINDINGS}{binding.pk}/change/").text
+
+    assert "the person&#x27;s next login" in page
 
 
 def test_page_of_a_binding_lists_its_jobs(as_operator: Client) -> None:
