@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin_base import list_link, operator_of, since
 from directories import attributes
@@ -58,18 +59,21 @@ def waiting_page(request: HttpRequest) -> HttpResponse:
 
 def _of_directory(found: Waiting) -> dict[str, Any]:
     directory = found.directory
-    at_rest = {"state": State.UP_TO_DATE.value}
+    people = ngettext("%d person", "%d people", found.people) % found.people
+    managed = _("%d taken over") % found.managed
     if directory.is_paused:
-        at_rest = {"state": State.PAUSED.value, "due": "nothing"}
+        at_rest, filters = _("%d with nothing due"), {"state": State.PAUSED, "due": "nothing"}
+    else:
+        at_rest, filters = _("%d up to date"), {"state": State.UP_TO_DATE}
     return {
         "directory": directory,
         "paused": since(directory.paused_at),
         "people": found.people,
-        "links": {
-            "people": _people(directory, found.people),
-            "managed": _people(directory, found.managed, takeover="managed"),
-            "at_rest": _people(directory, found.at_rest, **at_rest),
-        },
+        "whole": [
+            _people(directory, found.people, people),
+            _people(directory, found.managed, managed, takeover="managed"),
+            _people(directory, found.at_rest, at_rest % found.at_rest, **filters),
+        ],
         "groups": [
             _group(directory, state, list(rows))
             for state, rows in groupby(found.rows, lambda row: row.state)
@@ -84,28 +88,29 @@ def _group(directory: Directory, state: State, rows: list[Row]) -> dict[str, Any
     return {
         "state": state.label,
         "badge": STATE_BADGES[state],
-        "people": _people(directory, people, state=state.value, **due),
+        "people": _people(directory, people, state=state, **due),
         "what_follows": WHAT_FOLLOWS[state],
         "rows": [_row(directory, row) for row in rows],
     }
 
 
 def _row(directory: Directory, row: Row) -> dict[str, Any]:
-    filters = {"state": row.state.value, "due": row.due or "nothing"}
+    filters = {"state": row.state, "due": row.due or "nothing"}
     nothing = _("the person is not active") if row.state == State.WAITING else _("nothing is due")
     return {
         "why": Due(row.due).label if row.due else nothing,
         "people": _people(directory, row.people, **filters),
-        "waits": [
-            _people(directory, row.by_wait[wait], **filters, wait=wait.value) for wait in Wait
-        ],
+        "waits": [_people(directory, row.by_wait[wait], **filters, wait=wait) for wait in Wait],
         "oldest": since(row.oldest),
     }
 
 
-def _people(directory: Directory, count: int, **filters: str) -> object:
-    """Link to the list of those who are counted."""
-    return list_link(Binding, count, directory__id__exact=directory.pk, **filters) if count else 0
+def _people(directory: Directory, count: int, text: object = "", **filters: str) -> object:
+    """Link to the list of those who are counted, where there are any."""
+    text = text or count
+    if not count:
+        return text
+    return list_link(Binding, text, directory__id__exact=directory.pk, **filters)
 
 
 # --- Passwords written

@@ -31,8 +31,8 @@ class Group:
     def is_spared(self) -> bool:
         """Whether sending the password only when it differs would have sent no password.
 
-        The reason of a job is the strongest there was, and a change of the record the weakest: a
-        write for that alone was nothing but the setting's.
+        A job's reason is the strongest there was, and a change of the record the weakest.  What
+        shows while a job is on its way does not change it, so a few too many count; accepted.
         """
         return self.reason == Due.RECORD
 
@@ -84,7 +84,10 @@ class Churn:
 
 
 def churn(*, days: int) -> Churn:
-    """Count the password writes of the last days, in one statement; days are those of the clock."""
+    """Count the password writes of the last days in one statement; memory does not grow with them.
+
+    Days are those of the current time zone.
+    """
     since = timezone.now() - timedelta(days=days)
     found = (
         SyncJob.objects.filter(
