@@ -367,7 +367,7 @@ STORAGES = {
     else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
-REPORTS = {"What waits": "admin-waiting", "Passwords written": "admin-churn"}
+_reports = {"What waits": "admin-waiting", "Passwords written": "admin-churn"}
 """Pages of the admin that are no lists: their addresses."""
 UNFOLD = {
     "SITE_TITLE": PRODUCT_NAME,
@@ -393,7 +393,7 @@ UNFOLD = {
                     {
                         "title": name,
                         "icon": icon,
-                        "link": reverse_lazy(REPORTS.get(name, f"admin:{app}_{model}_changelist")),
+                        "link": reverse_lazy(_reports.get(name, f"admin:{app}_{model}_changelist")),
                         "permission": lambda request, permission=f"{app}.view_{model}": (
                             request.user.has_perm(permission)
                         ),
