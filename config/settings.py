@@ -367,6 +367,8 @@ STORAGES = {
     else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
+_reports = {"What waits": "admin-waiting", "Passwords written": "admin-churn"}
+"""Pages of the admin that are no lists: their addresses."""
 UNFOLD = {
     "SITE_TITLE": PRODUCT_NAME,
     "SITE_HEADER": PRODUCT_NAME,
@@ -391,7 +393,7 @@ UNFOLD = {
                     {
                         "title": name,
                         "icon": icon,
-                        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+                        "link": reverse_lazy(_reports.get(name, f"admin:{app}_{model}_changelist")),
                         "permission": lambda request, permission=f"{app}.view_{model}": (
                             request.user.has_perm(permission)
                         ),
@@ -410,6 +412,8 @@ UNFOLD = {
                         ("Directories", "domain", "directories", "directory"),
                         ("Bindings", "link", "directories", "binding"),
                         ("Sync jobs", "sync", "passwordsync", "syncjob"),
+                        ("What waits", "hourglass_top", "directories", "binding"),
+                        ("Passwords written", "key", "directories", "binding"),
                     ],
                     "Portal": [
                         ("Organisation", "apartment", "portal", "organisation"),

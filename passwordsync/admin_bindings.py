@@ -22,10 +22,16 @@ from directories import bindings
 from directories.admin_people import ROLE_REFUSED, binding_name, end_bindings
 from directories.models import Binding
 from passwordsync import jobs, states
-from passwordsync.admin_filters import DueFilter, LiveFilter, NeedsOperatorFilter, TakeoverFilter
+from passwordsync.admin_filters import (
+    DueFilter,
+    LiveFilter,
+    SeenFilter,
+    StateFilter,
+    TakeoverFilter,
+    WaitFilter,
+)
 from passwordsync.admin_with_jobs import PERSON, WithJobs
 from passwordsync.failures import HOMES
-from passwordsync.models import PENDING
 from passwordsync.states import State
 
 ENDED = "ended"
@@ -78,10 +84,11 @@ class BindingAdmin(WithJobs):
     list_display_links = ("person",)
     list_select_related = ("user", "directory")
     list_filter = (
-        NeedsOperatorFilter,
+        StateFilter,
         DueFilter,
+        WaitFilter,
         "directory",
-        "directory__kind",
+        SeenFilter,
         TakeoverFilter,
         LiveFilter,
     )
@@ -181,8 +188,7 @@ class BindingAdmin(WithJobs):
     @admin.display(description=_("due because"))
     def due_because(self, binding: Binding) -> str:
         shown = _shown(binding)
-        is_due = shown and shown.job and shown.job.status in PENDING
-        return shown.job.get_trigger_display() if is_due and shown and shown.job else ""
+        return shown.job.get_trigger_display() if shown and shown.job else ""
 
     @admin.display(description=_("last updated"), ordering="pushed_at")
     def updated(self, binding: Binding) -> SafeString | str:

@@ -53,7 +53,8 @@ def test_filter_finds_what_needs_an_operator(as_operator: Client) -> None:
     blocked = BindingFactory(problem="account_not_found")
     paused = BindingFactory(directory=DirectoryFactory(paused=True))
 
-    assert listed(as_operator, f"{BINDINGS}?needs_operator=yes") == {blocked.pk, paused.pk}
+    assert listed(as_operator, f"{BINDINGS}?state=operator") == {blocked.pk, paused.pk}
+    assert listed(as_operator, f"{BINDINGS}?state=blocked") == {blocked.pk}
 
 
 def test_filter_finds_attributes_that_have_been_retried_for_too_long(as_operator: Client) -> None:
@@ -65,16 +66,38 @@ def test_filter_finds_attributes_that_have_been_retried_for_too_long(as_operator
     retried(timedelta(minutes=-1))
     retried(timedelta(minutes=1), error="")
 
-    assert listed(as_operator, f"{BINDINGS}?needs_operator=yes") == {stuck.binding.pk}
+    assert listed(as_operator, f"{BINDINGS}?state=operator") == {stuck.binding.pk}
     assert listed(as_operator, f"{JOBS}?needs_operator=yes") == {stuck.pk}
 
 
-def test_filter_finds_what_is_due(as_operator: Client) -> None:
-    due, other = SyncJobFactory().binding, BindingFactory(managed=True)
+def test_filter_finds_what_is_due_by_reason(as_operator: Client) -> None:
+    never, drift = SyncJobFactory().binding, SyncJobFactory(trigger=Due.DRIFT).binding
+    other = BindingFactory(managed=True)
 
-    assert listed(as_operator, f"{BINDINGS}?due=yes") == {due.pk}
-    assert listed(as_operator, f"{BINDINGS}?due=no") == {other.pk}
-    assert listed(as_operator, f"{BINDINGS}?takeover=never") == {due.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=never") == {never.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=drift") == {drift.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=any") == {never.pk, drift.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=nothing") == {other.pk}
+    assert listed(as_operator, f"{BINDINGS}?takeover=managed") == {other.pk}
+
+
+def test_filter_finds_who_waits_for_long(as_operator: Client) -> None:
+    SyncJobFactory()
+    BindingFactory(managed=True, bound_at=timezone.now() - timedelta(days=9))
+    long = SyncJobFactory(created_at=timezone.now() - timedelta(days=8)).binding
+
+    assert listed(as_operator, f"{BINDINGS}?wait=longer") == {long.pk}
+    assert listed(as_operator, f"{BINDINGS}?wait=longer&due=drift") == set()
+
+
+def test_filter_finds_what_was_seen_over_there(as_operator: Client) -> None:
+    drifted = BindingFactory(managed=True, drifted_at=timezone.now())
+    suspended = BindingFactory(managed=True, external_state="suspended")
+    deleted = BindingFactory(managed=True, external_state="deleted")
+
+    assert listed(as_operator, f"{BINDINGS}?seen=drifted") == {drifted.pk}
+    assert listed(as_operator, f"{BINDINGS}?seen=suspended") == {suspended.pk}
+    assert listed(as_operator, f"{BINDINGS}?seen=deleted") == {deleted.pk}
 
 
 def test_bindings_are_found_by_person(as_operator: Client) -> None:
