@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import forgotten, make_first_administrator, set_up
+from config import health
 from portal.views import theme
 
 urlpatterns = [
@@ -47,4 +48,7 @@ urlpatterns = [
     path("first-administrator/<str:token>/", make_first_administrator, name="first-administrator"),
     path("theme.css", theme, name="theme"),
     path("admin/", admin.site.urls),
+    # Answered before any other middleware: config.health.
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]

@@ -32,7 +32,8 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 from directories.models import Binding, Directory
-from passwordsync import drift, jobs, outcomes
+from passwordsync import drift, jobs, metrics, outcomes
+from passwordsync.current_job import working_on
 from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.wake import wake
 
@@ -124,14 +125,17 @@ def _work(directory: Directory, lease_id: UUID) -> None:
         if slice_.is_on():
             claimed_at = time.monotonic()
             for job in jobs.claim(directory.pk, limit=CONCURRENCY - len(under_way)):
-                under_way |= _start(directory, job, claimed_at=claimed_at)
+                with working_on(job.pk):
+                    under_way |= _start(directory, job, claimed_at=claimed_at)
                 slice_.is_on()
         if under_way:
             done, _ = concurrent.futures.wait(
                 under_way, timeout=RENEW_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in done:
-                _record(directory, under_way.pop(future), future)
+                job = under_way.pop(future)
+                with working_on(job.pk):
+                    _record(directory, job, future)
         elif not slice_.is_on() or not (
             drift.answer_next(directory) or _locate_next(directory) or drift.scan_next(directory)
         ):
@@ -208,7 +212,7 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
                     "passwordsync.repeat", str(job.pk), algorithm="sha256"
                 ).digest(),
             )
-            return {submit(_push(connector, push)): job}
+            return {submit(metrics.measured(directory, _push(connector, push))): job}
         with transaction.atomic(durable=True):
             jobs.retry(job, code="late", error="The worker was too slow to send in time.")
     return {}

@@ -64,6 +64,8 @@ ADDRESSES: Final = {
     "second-factor/recovery/file/": "mfa_download_recovery_codes",
     "first-administrator/<str:token>/": "first-administrator",
     "theme.css": "theme",
+    "healthz": "healthz",
+    "readyz": "readyz",
     "admin/": "admin:index",
     "admin/search/": "admin:search",
     "admin/login/": "admin:login",

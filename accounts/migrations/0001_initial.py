@@ -85,6 +85,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Part',
+            fields=[
+                ('name', models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ('seen_at', models.DateTimeField()),
+                ('opens', models.JSONField(default=list)),
+            ],
+        ),
+        migrations.CreateModel(
             name='PasswordLink',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
