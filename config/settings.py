@@ -138,6 +138,7 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
+    "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -226,7 +227,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 16
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULE = {
     "wake-directories": {
@@ -256,6 +256,12 @@ if EMBEDDED:
         "schedule": 600,
         "options": {"expires": 600},
     }
+
+# --- Figures for Prometheus, on a listener of the workers that push
+
+METRICS_BIND = env.str("METRICS_BIND", default="")
+if METRICS_BIND and not re.fullmatch(r"\S+:\d+", METRICS_BIND):
+    raise ImproperlyConfigured("METRICS_BIND has to be HOST:PORT, for example 127.0.0.1:9464.")
 
 # --- Mail
 
@@ -432,13 +438,19 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_tokens": {"()": "config.logs.WithoutTokens"}},
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {
+        "without_tokens": {"()": "config.logs.WithoutTokens"},
+        "with_job": {"()": "config.logs.WithJob"},
+    },
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name} [{job}] {message}", "style": "{"},
+        "json": {"()": "config.logs.JsonLines"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["without_tokens"],
-            "formatter": "plain",
+            "filters": ["without_tokens", "with_job"],
+            "formatter": "plain" if EMBEDDED else "json",
         },
         **(
             {
@@ -448,7 +460,7 @@ LOGGING = {
                     "maxBytes": 10_000_000,
                     "backupCount": 5,
                     "delay": True,
-                    "filters": ["without_tokens"],
+                    "filters": ["without_tokens", "with_job"],
                     "formatter": "plain",
                 }
             }

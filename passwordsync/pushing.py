@@ -24,7 +24,7 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 from directories.models import Directory
-from passwordsync import jobs, outcomes
+from passwordsync import jobs, metrics, outcomes
 from passwordsync.models import Status, SyncJob
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _send(
         repeat_key=salted_hmac("passwordsync.repeat", str(job.pk), algorithm="sha256").digest(),
     )
     try:
-        sent: Sent = yield _push(connector, push)
+        sent: Sent = yield metrics.measured(directory, _push(connector, push))
     except ConnectorError as error:
         with transaction.atomic(durable=True):
             outcomes.failed(directory, job, error)

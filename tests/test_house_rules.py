@@ -65,6 +65,8 @@ ADDRESSES: Final = {
     "second-factor/recovery/file/": "mfa_download_recovery_codes",
     "first-administrator/<str:token>/": "first-administrator",
     "theme.css": "theme",
+    "healthz": "healthz",
+    "readyz": "readyz",
     "admin/waiting/": "admin-waiting",
     "admin/churn/": "admin-churn",
     "admin/": "admin:index",
