@@ -82,6 +82,7 @@ class BindingAdmin(WithJobs):
         "directory",
         "directory__kind",
         TakeoverFilter,
+        "external_state",
         LiveFilter,
     )
     search_fields = (*PERSON, "external_address", "=external_id")
@@ -119,8 +120,9 @@ class BindingAdmin(WithJobs):
                 "fields": (
                     ("drifted_at", "drift_noticed_at"),
                     ("drift_by", "drift_actor"),
-                    ("password_seen_at", "held_password_version"),
-                    "external_state",
+                    ("drift_actor_wanted_at", "held_password_version"),
+                    "password_seen_at",
+                    ("external_state", "listed_at"),
                 ),
                 "classes": ("tab",),
             },

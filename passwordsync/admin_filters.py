@@ -13,7 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from directories.models import Binding
 from passwordsync.models import PENDING, Status, SyncJob
 
-BLOCKED_OR_PAUSED = Binding.LIVE & (~Q(problem="") | Q(directory__paused_at__isnull=False))
+BLOCKED_OR_PAUSED = Binding.LIVE & (
+    ~Q(problem="")
+    | Q(external_state=Binding.ExternalState.DELETED)
+    | Q(directory__paused_at__isnull=False)
+)
 
 
 class NeedsOperatorFilter(SimpleListFilter):

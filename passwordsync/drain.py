@@ -84,11 +84,15 @@ def directories_with_work() -> QuerySet[Directory]:
         status=Status.SENDING, claimed_until__lt=Now() - jobs.RECOVERY_MARGIN
     )
     questions = LoginCheck.objects.filter(binding__directory=OuterRef("pk"))
+    to_name = Binding.objects.filter(
+        directory=OuterRef("pk"), ended_at=None, drift_actor_wanted_at__lte=now
+    )
     to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
     return Directory.objects.filter(
         is_free,
         Q(check_requested_at__isnull=False)
         | Q(scan_requested_at__lte=now, paused_at=None)
+        | Q(Exists(to_name), Q(ask_actor_at=None) | Q(ask_actor_at__lte=now), paused_at=None)
         | Q(probe_at__lte=now)
         | Exists(abandoned)
         | Q(Exists(queued) | Exists(to_locate) | Exists(questions), paused_at=None),
@@ -133,7 +137,10 @@ def _work(directory: Directory, lease_id: UUID) -> None:
             for future in done:
                 _record(directory, under_way.pop(future), future)
         elif not slice_.is_on() or not (
-            drift.answer_next(directory) or _locate_next(directory) or drift.scan_next(directory)
+            drift.answer_next(directory)
+            or _locate_next(directory)
+            or drift.scan_next(directory)
+            or drift.name_next(directory)
         ):
             return
 

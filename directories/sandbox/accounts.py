@@ -107,11 +107,19 @@ class Tenant:
             found = self.accounts.get(external_id) if external_id is not None else None
         return found
 
+    def add(self, account: Account) -> None:
+        self.accounts[account.external_id] = account
+
     def remove(self, account: Account, now: float) -> None:
         """Delete an account; it may be restored, and its addresses are free meanwhile."""
         account.deleted_at = now
         self.deleted[account.external_id] = self.accounts.pop(account.external_id)
         self.by_address = {a: i for a, i in self.by_address.items() if i != account.external_id}
+
+    def restore(self, account: Account) -> None:
+        account.deleted_at = None
+        del self.deleted[account.external_id]
+        self.add(account)
 
     def restorable(self, now: float, seconds: float) -> dict[str, Account]:
         """Return the accounts deleted within so many seconds, by id."""
@@ -145,18 +153,14 @@ class GoogleCustomer(Tenant):
     provider: Provider = "google"
 
     def add(self, account: Account) -> None:
-        self.accounts[account.external_id] = account
+        Tenant.add(self, account)
+        account.attributes.pop("deletionTime", None)
         for address in (account.attributes["primaryEmail"], *account.attributes["aliases"]):
             self.by_address[address.lower()] = account.external_id
 
     def remove(self, account: Account, now: float) -> None:
         Tenant.remove(self, account, now)
         account.attributes["deletionTime"] = google_time(now)
-
-    def restore(self, account: Account) -> None:
-        del self.deleted[account.external_id], account.attributes["deletionTime"]
-        account.deleted_at = None
-        self.add(account)
 
 
 @dataclass(slots=True)
@@ -182,7 +186,8 @@ class EntraTenant(Tenant):
     provider: Provider = "microsoft"
 
     def add(self, account: Account) -> None:
-        self.accounts[account.external_id] = account
+        Tenant.add(self, account)
+        self.removed.pop(account.external_id, None)
         self.by_address[account.attributes["userPrincipalName"].lower()] = account.external_id
         self.touch(account, ["id"])
 
@@ -190,11 +195,6 @@ class EntraTenant(Tenant):
         Tenant.remove(self, account, now)
         self.current = next(self.sequence)
         self.removed[account.external_id] = self.current
-
-    def restore(self, account: Account) -> None:
-        del self.deleted[account.external_id], self.removed[account.external_id]
-        account.deleted_at = None
-        self.add(account)
 
     def is_federated(self, address: str) -> bool:
         return address.rpartition("@")[2].lower() in self.federated_domains

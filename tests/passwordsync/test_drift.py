@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pytest
 from django.db import transaction
-from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -15,46 +14,15 @@ from accounts import people
 from accounts.models import SealedPassword, User
 from directories.connectors.base import AccountState, Actor
 from directories.models import Binding, Directory
-from directories.sandbox.steering import Provider
 from passwordsync import drift, due
 from passwordsync.models import LoginCheck, Status, SyncJob
 from portal.models import Mail, Notification
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory
 
+from .conftest import PROVIDERS, THERE, log_in, scan
+
 pytestmark = pytest.mark.django_db(transaction=True)
-
-THERE = "set-over-There-9"
-PROVIDERS: Final[tuple[Provider, ...]] = ("google", "microsoft")
-
-
-def scan(company: Company) -> None:
-    drift.request_scans()
-    company.drain()
-    assert not Directory.objects.filter(scan_requested_at__isnull=False).exists()
-
-
-def long_ago() -> None:
-    """Put what we sent so far behind us, so that what follows is no part of it."""
-    SyncJob.objects.update(
-        sent_at=F("sent_at") - timedelta(hours=1), finished_at=F("finished_at") - timedelta(hours=1)
-    )
-
-
-def log_in(client: Client, company: Company, password: str = PASSWORD) -> None:
-    client.post("/logout/")
-    client.post("/login/", {"login": "grace", "password": password})
-    company.drain()
-
-
-@pytest.fixture
-def taken_over(company: Company, client: Client) -> Company:
-    company.bind()
-    log_in(client, company)
-    scan(company)
-    long_ago()
-    company.sandbox.advance(5)  # times over there are whole seconds
-    return company
 
 
 def test_our_own_pushes_are_no_drift(taken_over: Company) -> None:
@@ -315,7 +283,7 @@ def test_older_event_that_arrives_late_does_not_hide_the_newer(db: None) -> None
     ]
 
     with transaction.atomic():
-        drift._note([(binding, state, state.actor) for state in states])
+        drift._note([(binding, state, True) for state in states])
 
     binding.refresh_from_db()
     assert (binding.drift_by, binding.password_seen_at) == (
