@@ -107,9 +107,9 @@ def scan_next(directory: Directory) -> bool:
 
 
 def name_next(directory: Directory) -> bool:
-    """Ask who changed one password, where that was not told; False where it is not to be asked now.
+    """Ask who changed one password, where a scan did not tell; False where it is not time to.
 
-    Whoever waits for nothing else comes last, and one at a time: the audit log's limit is low.
+    One at a time: the limit on reading the audit log is low.
     """
     now = timezone.now()
     if directory.ask_actor_at is not None and directory.ask_actor_at > now:
@@ -123,16 +123,18 @@ def name_next(directory: Directory) -> bool:
     changed_at = (binding.drifted_at or binding.password_seen_at) if binding else None
     if binding is None or changed_at is None:
         return False
+    live = Binding.objects.filter(Binding.LIVE, pk=binding.pk)
     try:
         connector = connector_for(directory)
         actor = wait(submit(connector.password_actor(binding.external_id, changed_at)))
     except ConnectorError as error:
-        after = max(AGAIN, timedelta(seconds=error.retry_after_seconds or 0))
-        _save(directory, ask_actor_at=timezone.now() + after)
+        later = timezone.now() + max(AGAIN, timedelta(seconds=error.retry_after_seconds or 0))
+        # Behind the others, in case it is about this account.
+        live.update(drift_actor_wanted_at=later)
+        _save(directory, ask_actor_at=later)
         outcomes.pause_if_refused(directory, error)
         return False
     _save(directory, ask_actor_at=timezone.now() + ASK_EVERY)
-    live = Binding.objects.filter(Binding.LIVE, pk=binding.pk)
     if actor is None and changed_at > now - LOGGED_WITHIN:
         live.update(drift_actor_wanted_at=now + AGAIN)
         return True

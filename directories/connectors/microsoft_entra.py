@@ -330,9 +330,11 @@ class MicrosoftEntraConnector:
             return Actor()
         with reading("Microsoft Graph"):
             changes = [e for e in events if "password" in str(e["activityDisplayName"]).lower()]
-            # Our own push may have followed within the window.
-            changes.sort(key=lambda e: abs(_event_at(e) - changed_at))
-            return _actor(changes[0]["initiatedBy"], external_id) if changes else None
+            if not changes:
+                return None
+            # Newest first; our own push may have followed, even within the second.
+            nearest = min(reversed(changes), key=lambda e: abs(_event_at(e) - changed_at))
+            return _actor(nearest["initiatedBy"], external_id)
         raise AssertionError  # what goes wrong above has been raised
 
     async def close(self) -> None:

@@ -119,6 +119,7 @@ def test_question_that_is_throttled_is_put_off_and_stops_nothing(taken_over: Com
     assert due.reason(entra()) == "drift"
     assert taken_over.entra.ask_actor_at
     assert taken_over.entra.ask_actor_at > timezone.now() + timedelta(seconds=80)
+    assert entra().drift_actor_wanted_at == taken_over.entra.ask_actor_at
     assert not taken_over.entra.is_paused
     wait(taken_over, 91)
     assert entra().drift_by == "administrator"

@@ -273,15 +273,17 @@ def test_memberships_are_bare_without_the_permission_to_read_them(graph: GraphSi
 
 def test_delta_tells_what_changed_and_who_is_gone(graph: GraphSide) -> None:
     gone = graph.sandbox.add_entra_user("gone@example.com")
+    gone_for_good = graph.sandbox.add_entra_user("good@example.com")
     start = graph("GET", "/users/delta?$deltatoken=latest&$select=jobTitle").body
     graph.patch(jobTitle="Admiral")
     graph.sandbox.remove_account("microsoft", gone)
+    graph.sandbox.remove_account("microsoft", gone_for_good, for_good=True)
 
     found = graph("GET", next_path(start["@odata.deltaLink"])).body["value"]
 
     assert start["value"] == []
-    assert [item["id"] for item in found] == [graph.user_id, gone]
-    assert found[1]["@removed"]["reason"] == "changed"
+    assert [item["id"] for item in found] == [graph.user_id, gone, gone_for_good]
+    assert [item["@removed"]["reason"] for item in found[1:]] == ["changed", "deleted"]
 
 
 def test_delta_token_lives_seven_days(graph: GraphSide) -> None:
