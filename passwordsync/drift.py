@@ -325,13 +325,14 @@ def _note_listed(pairs: Sequence[tuple[Binding, AccountState]], started_at: date
 
 
 def _note_deleted(directory: Directory, started_at: datetime) -> None:
-    """Mark the accounts that a scan, now over, did not find; a push since then did."""
+    """Mark the managed accounts that a scan, now over, did not find; a push since then has."""
     missing = Binding.objects.filter(
         Binding.LIVE,
         Q(listed_at=None) | Q(listed_at__lt=started_at),
         directory=directory,
-        taken_over_at__lt=started_at,
-    ).exclude(Q(external_state=Binding.ExternalState.DELETED) | Q(pushed_at__gte=started_at))
+        taken_over_at__isnull=False,
+        pushed_at__lt=started_at,
+    ).exclude(external_state=Binding.ExternalState.DELETED)
     while ids := list(due.lock(missing).values_list("pk", flat=True)[: due.BATCH]):
         Binding.objects.filter(pk__in=ids).update(external_state=Binding.ExternalState.DELETED)
 
