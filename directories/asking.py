@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Generator
-from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from directories.connections import submit
 from directories.connectors.errors import ConnectorError, DirectoryUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -40,18 +38,3 @@ async def in_time(question: Coroutine[Any, Any, T]) -> T:
     except Exception:
         logger.exception("A connector failed")
         raise DirectoryUnavailableError("An internal error; the log has it.") from None
-
-
-def run(work: Asking[T]) -> T:
-    """Run a piece of work to its end, waiting for each answer."""
-    try:
-        question = next(work)
-        while True:
-            answer: Future[Any] = submit(question)
-            if error := answer.exception():
-                question = work.throw(error)
-            else:
-                question = work.send(answer.result())
-    except StopIteration as end:
-        result: T = end.value
-        return result

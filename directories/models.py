@@ -166,6 +166,15 @@ class Directory(models.Model):
     scanned_at = models.DateTimeField(
         _("last scan"), null=True, blank=True, help_text=_("When the last whole scan began.")
     )
+    reread_at = models.DateTimeField(
+        _("last look at late events"),
+        null=True,
+        blank=True,
+        help_text=_("When the last whole scan began that read the events of several days again."),
+    )
+    ask_actor_at = models.DateTimeField(
+        _("next question about a change"), null=True, editable=False
+    )
 
     lease_id = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
@@ -298,6 +307,12 @@ class Binding(models.Model):
         _("changed by"), max_length=13, choices=DriftBy, default=DriftBy.UNKNOWN, blank=True
     )
     drift_actor = models.CharField(_("name of who changed it"), max_length=320, blank=True)
+    drift_actor_wanted_at = models.DateTimeField(
+        _("to be found out who changed it"),
+        null=True,
+        blank=True,
+        help_text=_("When the directory is asked next."),
+    )
     held_password_version = models.PositiveIntegerField(
         _("password version held back"),
         null=True,
@@ -310,6 +325,12 @@ class Binding(models.Model):
         choices=ExternalState,
         default=ExternalState.NORMAL,
         blank=True,
+    )
+    listed_at = models.DateTimeField(
+        _("last listed over there"),
+        null=True,
+        blank=True,
+        help_text=_("When the last scan began that found the account."),
     )
 
     problem = models.CharField(
@@ -355,6 +376,11 @@ class Binding(models.Model):
                 fields=["directory", "locate_at"],
                 condition=models.Q(ended_at=None, locate_at__isnull=False),
                 name="binding_to_locate",
+            ),
+            models.Index(
+                fields=["directory", "drift_actor_wanted_at"],
+                condition=models.Q(ended_at=None, drift_actor_wanted_at__isnull=False),
+                name="binding_actor_wanted",
             ),
         )
 

@@ -128,8 +128,9 @@ class BindingAdmin(WithJobs):
                 "fields": (
                     ("drifted_at", "drift_noticed_at"),
                     ("drift_by", "drift_actor"),
-                    ("password_seen_at", "held_password_version"),
-                    "external_state",
+                    ("drift_actor_wanted_at", "held_password_version"),
+                    "password_seen_at",
+                    ("external_state", "listed_at"),
                 ),
                 "classes": ("tab",),
             },

@@ -11,7 +11,7 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -79,12 +79,19 @@ def directories_with_work() -> QuerySet[Directory]:
         status=Status.SENDING, claimed_until__lt=Now() - jobs.RECOVERY_MARGIN
     )
     questions = LoginCheck.objects.filter(binding__directory=OuterRef("pk"))
-    to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
+    live = Binding.objects.filter(Binding.LIVE, directory=OuterRef("pk"))
+    to_locate = live.filter(locate_at__lte=now)
+    to_name = live.filter(drift_actor_wanted_at__lte=now)
+    may_name = Q(ask_actor_at=None) | Q(ask_actor_at__lte=now)
     is_due = (
         Q(check_requested_at__isnull=False, paused_by=None)
         | Q(probe_at__lte=now)
         | Q(
-            Q(scan_requested_at__lte=now) | Exists(queued) | Exists(to_locate) | Exists(questions),
+            Q(scan_requested_at__lte=now)
+            | Exists(queued)
+            | Exists(to_locate)
+            | Exists(questions)
+            | Q(may_name, Exists(to_name)),
             paused_at=None,
         )
     )
@@ -110,11 +117,15 @@ def _is_open(directory: Directory) -> bool:
     return True
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A piece of work under way; its context has what its log lines carry."""
+    """A piece of work under way; its context has what its log lines carry.
+
+    ``key`` tells it from others that a drain must not begin twice.
+    """
 
     work: Asking[Applied | None]
+    key: Hashable = None
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
@@ -126,6 +137,7 @@ class Slice:
         self._lease_id = lease_id
         self._budget = budget
         self._under_way: dict[Future[Any], Piece] = {}
+        self._busy: set[Hashable] = set()
         self._spent_before = connections.spent(directory.pk)
         self._renewed = time.monotonic()
         self._ends = self._renewed + SLICE_SECONDS
@@ -136,10 +148,7 @@ class Slice:
             is_begun = self._begin()
             if self._under_way:
                 self._collect()
-            elif not is_begun and not (
-                self.is_on()
-                and (drift.answer_next(self._directory) or drift.scan_next(self._directory))
-            ):
+            elif not is_begun:
                 delay = self._budget.delay()
                 if not (self.is_on() and 0 < delay <= BURST_SECONDS):
                     return
@@ -162,7 +171,7 @@ class Slice:
             room = min(CONCURRENCY - len(self._under_way), self._budget.room())
             if room < 1 or not (pieces := self._most_urgent(room)):
                 break
-            self._budget.charge(len(pieces))
+            self._busy.update(piece.key for piece in pieces)
             self._record([self._advance(piece) for piece in pieces])
             is_begun = True
         return is_begun
@@ -171,19 +180,47 @@ class Slice:
         """Take what comes next: whoever waits at a screen comes before what goes by itself."""
         return (
             self._pushes(room, only_passwords=True)
+            or self._answers(room)
             or self._locates(room)
             or self._pushes(room, only_passwords=False)
+            or self._looks()
         )
 
     def _pushes(self, room: int, *, only_passwords: bool) -> Sequence[Piece]:
         claimed_at = time.monotonic()
-        claimed = jobs.claim(self._directory.pk, limit=room, only_passwords=only_passwords)
-        return [Piece(pushing.push(self._directory, job, claimed_at=claimed_at)) for job in claimed]
+        pieces = []
+        for job in jobs.claim(self._directory.pk, limit=room, only_passwords=only_passwords):
+            piece = Piece(work=pushing.push(self._directory, job, claimed_at=claimed_at))
+            piece.context.run(current_job.set, job.pk)
+            pieces.append(piece)
+        # What else is asked is taken off when it was.
+        self._budget.charge(len(pieces))
+        return pieces
+
+    def _answers(self, room: int) -> Sequence[Piece]:
+        """Answer what logins asked of directories that can tell at once."""
+        directory, besides = self._directory, [key for key in self._busy if isinstance(key, int)]
+        return [
+            Piece(work=drift.answer(directory, check), key=check.pk)
+            for check in drift.unanswered(directory, limit=room, besides=besides)
+        ]
 
     def _locates(self, room: int) -> Sequence[Piece]:
         """Look for the accounts of people who were bound."""
-        waiting = preflight.to_locate(self._directory, limit=room)
-        return [Piece(_locate(self._directory, binding)) for binding in waiting]
+        directory = self._directory
+        return [
+            Piece(work=_locate(directory, binding))
+            for binding in preflight.to_locate(directory, limit=room)
+        ]
+
+    def _looks(self) -> Sequence[Piece]:
+        """Look at what happened over there, a page and a question at a time."""
+        directory = self._directory
+        if drift.read_page not in self._busy and drift.is_scan_due(directory):
+            return [Piece(work=drift.read_page(directory), key=drift.read_page)]
+        if drift.name not in self._busy and (binding := drift.unnamed(directory)):
+            return [Piece(work=drift.name(directory, binding), key=drift.name)]
+        return ()
 
     def _advance(self, piece: Piece, answer: Future[Any] | None = None) -> Applied | None:
         """Take a piece of work to its next question, or to its end and what came of it."""
@@ -199,6 +236,7 @@ class Slice:
             else:
                 question = context.run(work.send, answer.result())
         except StopIteration as end:
+            self._busy.discard(piece.key)
             applied: Applied | None = end.value
             return applied
         self._under_way[context.run(submit, question)] = piece

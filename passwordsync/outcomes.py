@@ -36,6 +36,7 @@ PUSHED: Final = (
     "refusal_text",
     "asked_at",
     "external_address",
+    "external_state",
     "drifted_at",
     "drift_noticed_at",
     "held_password_version",
@@ -68,6 +69,9 @@ def succeeded(
             attributes.new_address(directory, sent) or binding.external_address
         )
     binding.pushed_at = now
+    if binding.external_state == Binding.ExternalState.DELETED:
+        # It was restored since the last scan.
+        binding.external_state = Binding.ExternalState.NORMAL
     binding.problem, binding.problem_text = Binding.Problem.NONE, ""
     if job.sends_password:
         binding.taken_over_at = binding.taken_over_at or now

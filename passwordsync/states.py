@@ -28,6 +28,15 @@ MOVING = (State.UPDATING, State.RETRYING)
 
 
 HELD = _("An administrator over there reset the password: a new portal password is waited for.")
+MAYBE_HELD = _(
+    "The password was changed over there, and it is being found out by whom: after a reset by an "
+    "administrator a new portal password is waited for."
+)
+DELETED = _(
+    "The account was deleted over there: the last whole scan did not find it. Restore it there, or "
+    "end the binding."
+)
+SUSPENDED = _("The account is suspended over there.")
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,18 @@ def _state(binding: Binding, job: SyncJob | None) -> tuple[State, str | Promise]
         if job.error:
             return State.RETRYING, job.error
         return State.UPDATING, ""
+    if binding.external_state == Binding.ExternalState.DELETED:
+        return State.BLOCKED, DELETED
     if binding.problem:
         return State.BLOCKED, binding.problem_text
     if binding.refused_password_version == user.password_version and binding.refusal_text:
         return State.REFUSED, binding.refusal_text
     if binding.held_password_version == user.password_version:
+        if binding.drift_actor_wanted_at is not None:
+            return State.RETRYING, MAYBE_HELD
         return State.REFUSED, HELD
     if job is not None or not binding.is_managed:
         return State.WAITING, job.get_trigger_display() if job else Due.NEVER.label
+    if binding.external_state == Binding.ExternalState.SUSPENDED:
+        return State.UP_TO_DATE, SUSPENDED
     return State.UP_TO_DATE, binding.attribute_problem

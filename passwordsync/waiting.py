@@ -95,11 +95,17 @@ def with_states(bindings: QuerySet[Binding]) -> QuerySet[WithAnnotations[Binding
             When(sending__isnull=False, then=Value(State.UPDATING)),
             When(pending__status=Status.QUEUED, pending__error__gt="", then=Value(State.RETRYING)),
             When(pending__status=Status.QUEUED, then=Value(State.UPDATING)),
+            When(external_state=Binding.ExternalState.DELETED, then=Value(State.BLOCKED)),
             When(problem__gt="", then=Value(State.BLOCKED)),
             When(
                 refused_password_version=F("user__password_version"),
                 refusal_text__gt="",
                 then=Value(State.REFUSED),
+            ),
+            When(
+                held_password_version=F("user__password_version"),
+                drift_actor_wanted_at__isnull=False,
+                then=Value(State.RETRYING),
             ),
             When(held_password_version=F("user__password_version"), then=Value(State.REFUSED)),
             When(Q(pending__isnull=False) | Q(taken_over_at=None), then=Value(State.WAITING)),

@@ -57,10 +57,32 @@ DETAILS_TEXTS: Final[dict[State, Promise]] = {
     ),
 }
 """Where no password is on its way."""
-HELD_TEXT: Final = _(
-    "An administrator of %(directory)s has reset your password there. Choose a new portal "
-    "password; it will open %(directory)s again."
+REASON_TEXTS: Final = (
+    (
+        states.HELD,
+        _(
+            "An administrator of %(directory)s has reset your password there. Choose a new portal "
+            "password; it will open %(directory)s again."
+        ),
+    ),
+    (
+        states.MAYBE_HELD,
+        _(
+            "Your password was changed in %(directory)s itself, and the portal is finding out by "
+            "whom. Look again in some minutes, or choose a new portal password; it will open "
+            "%(directory)s again."
+        ),
+    ),
+    (states.DELETED, _("Your account in %(directory)s was deleted there.")),
+    (
+        states.SUSPENDED,
+        _(
+            "Your account in %(directory)s is suspended there. Once that ends, your portal "
+            "password opens it."
+        ),
+    ),
 )
+"""Reasons that say more than the state."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +123,8 @@ class Card:
     @property
     def sending(self) -> str:
         """Whether the person may send their password to this one alone: "try", "again" or ""."""
+        if self.shown.reason is states.MAYBE_HELD:
+            return ""
         if self.state in (State.WAITING, State.RETRYING, State.BLOCKED):
             return "try"
         return "again" if self.state == State.UP_TO_DATE else ""
@@ -110,10 +134,11 @@ class Card:
             job = self.shown.job
             text = STATE_TEXTS[State.WAITING]
             return WAITING_TEXTS.get(job.trigger, text) if job else text
+        for reason, text in REASON_TEXTS:
+            if self.shown.reason is reason:
+                return text
         if self.state == State.BLOCKED:
             return failures.person_text(self.binding.problem)
-        if self.shown.reason is states.HELD:
-            return HELD_TEXT
         job = self.shown.job
         texts = STATE_TEXTS if job is None or job.sends_password else STATE_TEXTS | DETAILS_TEXTS
         return texts[self.state]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -25,6 +25,8 @@ from portal.models import Mail, MailText
 
 SAMPLE_BROWSER: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Firefox/140.0"
 SAMPLE_ADDRESS: Final = "192.0.2.1"
+LATE: Final = timedelta(hours=3)
+"""A change over there that was found later is said to be, since people have signed in meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def render(mail: Mail, *, link_url: str, paragraph: str | None = None) -> Render
         context["expires"] = _moment(mail.link.expires_at) if mail.link else ""
         drifted_at = mail.binding.drifted_at if mail.binding else None
         context["drifted_at"] = _moment(drifted_at) if drifted_at else ""
+        context["is_late"] = drifted_at is not None and drifted_at < mail.created_at - LATE
         context["when"] = _moment(mail.login_event.at) if mail.login_event else ""
         return Rendered(
             subject=" ".join(render_to_string(f"{folder}/subject.txt", context).split()),

@@ -130,7 +130,8 @@ class Actor:
 class AccountState:
     """What a scan says of one account; None and "" mean that this page does not tell.
 
-    ``external_id`` is "" where only the address is known.
+    ``external_id`` is "" where only the address is known; ``is_suspended`` is told of each account
+    that exists, and of it alone, so one that a whole scan does not tell it of is deleted.
     """
 
     external_id: str
@@ -194,8 +195,11 @@ class Connector(Protocol):
         process.
         """
 
-    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor:
-        """Find out who changed a password, where the scan did not tell."""
+    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor | None:
+        """Find out who changed a password, where the scan did not tell.
+
+        None means that the directory may tell later.
+        """
 
     async def close(self) -> None:
         """Give back connections."""

@@ -317,7 +317,7 @@ class GoogleWorkspaceConnector:
                     customer="my_customer",
                     maxResults=PAGE_SIZE,
                     pageToken=token,
-                    fields="nextPageToken,users(id,primaryEmail,suspended)",
+                    fields="nextPageToken,users(id,primaryEmail,suspended,archived)",
                 )
             )
             read = _account_states
@@ -400,7 +400,7 @@ def _account_states(body: dict[str, Any]) -> list[AccountState]:
         AccountState(
             external_id=str(user["id"]),
             address=str(user["primaryEmail"]),
-            is_suspended=bool(user.get("suspended")),
+            is_suspended=bool(user.get("suspended") or user.get("archived")),
         )
         for user in body.get("users", [])
     ]

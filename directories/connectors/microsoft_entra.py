@@ -316,8 +316,11 @@ class MicrosoftEntraConnector:
             ]
         return ScanPage(states=states, cursor=following, provider_now=answer.date)
 
-    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor:
-        """See Connector.password_actor; without AuditLog.Read.All nobody is named."""
+    async def password_actor(self, external_id: str, changed_at: datetime) -> Actor | None:
+        """See Connector.password_actor; without AuditLog.Read.All nobody is named.
+
+        The log is some minutes late.
+        """
         begin, end = (changed_at + shift for shift in (-AUDIT_WINDOW, AUDIT_WINDOW))
         condition = (
             f"targetResources/any(t:t/id eq '{external_id}')"
@@ -328,11 +331,15 @@ class MicrosoftEntraConnector:
             events, _next, _answer = await self._client.get_page(
                 "auditLogs/directoryAudits", {"$filter": condition, "$top": "50"}
             )
-        except (DirectoryRefusedError, PermissionDeniedError):
+        except (AccountError, PermissionDeniedError):
             return Actor()
         with reading("Microsoft Graph"):
             changes = [e for e in events if "password" in str(e["activityDisplayName"]).lower()]
-            return _actor(changes[0]["initiatedBy"], external_id) if changes else Actor()
+            if not changes:
+                return None
+            # Newest first; our own push may have followed, even within the second.
+            nearest = min(reversed(changes), key=lambda e: abs(_event_at(e) - changed_at))
+            return _actor(nearest["initiatedBy"], external_id)
         raise AssertionError  # what goes wrong above has been raised
 
     async def close(self) -> None:
@@ -376,6 +383,10 @@ class MicrosoftEntraConnector:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def _event_at(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["activityDateTime"])
 
 
 def _actor(by: dict[str, Any], external_id: str) -> Actor:

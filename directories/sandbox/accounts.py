@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from directories.sandbox.clock import google_time
 from directories.sandbox.passwords import StoredPassword
 
 Provider = Literal["google", "microsoft"]
@@ -51,6 +52,7 @@ class Account:
     roles: tuple[str, ...] = ()
     role_assignable_groups: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    deleted_at: float | None = None
     changes: dict[str, int] = field(default_factory=dict)
     verdict: bool | None = None
 
@@ -91,6 +93,7 @@ class Tenant:
     tenant_id: str
     domains: tuple[str, ...]
     accounts: dict[str, Account] = field(default_factory=dict)
+    deleted: dict[str, Account] = field(default_factory=dict)
     by_address: dict[str, str] = field(default_factory=dict)
     audit: deque[AuditRecord] = field(default_factory=lambda: deque(maxlen=MAX_AUDIT_RECORDS))
     sequence: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -103,6 +106,28 @@ class Tenant:
             external_id = self.by_address.get(key.lower())
             found = self.accounts.get(external_id) if external_id is not None else None
         return found
+
+    def add(self, account: Account) -> None:
+        self.accounts[account.external_id] = account
+
+    def remove(self, account: Account, now: float) -> None:
+        """Delete an account; it may be restored, and its addresses are free meanwhile."""
+        account.deleted_at = now
+        self.deleted[account.external_id] = self.accounts.pop(account.external_id)
+        self.by_address = {a: i for a, i in self.by_address.items() if i != account.external_id}
+
+    def restore(self, account: Account) -> None:
+        account.deleted_at = None
+        del self.deleted[account.external_id]
+        self.add(account)
+
+    def restorable(self, now: float, seconds: float) -> dict[str, Account]:
+        """Return the accounts deleted within so many seconds, by id."""
+        return {
+            external_id: account
+            for external_id, account in self.deleted.items()
+            if account.deleted_at is not None and now - account.deleted_at <= seconds
+        }
 
     def has_domain(self, address: str) -> bool:
         return address.rpartition("@")[2].lower() in self.domains
@@ -128,9 +153,14 @@ class GoogleCustomer(Tenant):
     provider: Provider = "google"
 
     def add(self, account: Account) -> None:
-        self.accounts[account.external_id] = account
+        Tenant.add(self, account)
+        account.attributes.pop("deletionTime", None)
         for address in (account.attributes["primaryEmail"], *account.attributes["aliases"]):
             self.by_address[address.lower()] = account.external_id
+
+    def remove(self, account: Account, now: float) -> None:
+        Tenant.remove(self, account, now)
+        account.attributes["deletionTime"] = google_time(now)
 
 
 @dataclass(slots=True)
@@ -156,9 +186,15 @@ class EntraTenant(Tenant):
     provider: Provider = "microsoft"
 
     def add(self, account: Account) -> None:
-        self.accounts[account.external_id] = account
+        Tenant.add(self, account)
+        self.removed.pop(account.external_id, None)
         self.by_address[account.attributes["userPrincipalName"].lower()] = account.external_id
         self.touch(account, ["id"])
+
+    def remove(self, account: Account, now: float) -> None:
+        Tenant.remove(self, account, now)
+        self.current = next(self.sequence)
+        self.removed[account.external_id] = self.current
 
     def is_federated(self, address: str) -> bool:
         return address.rpartition("@")[2].lower() in self.federated_domains

@@ -106,14 +106,18 @@ def _expect(world: World, *, address: str, password: str) -> None:
     asyncio.get_running_loop().call_later(CLEAR_SECONDS + 1, world.expectations.forget_old)
 
 
-def _remove_account(world: World, *, provider: str, key: str) -> None:
+def _remove_account(world: World, *, provider: str, key: str, for_good: bool = False) -> None:
     tenant, account = world.find(provider, key)
-    del tenant.accounts[account.external_id]
-    tenant.by_address = {a: i for a, i in tenant.by_address.items() if i != account.external_id}
-    if provider == "microsoft":
-        entra = world.tenants[tenant.tenant_id]
-        entra.current = next(entra.sequence)
-        entra.removed[account.external_id] = entra.current
+    tenant.remove(account, world.clock.now())
+    if for_good:
+        del tenant.deleted[account.external_id]
+
+
+def _restore_account(world: World, *, provider: str, key: str) -> None:
+    tenant, account = world.find_deleted(provider, key)
+    if tenant.account(account.address) is not None:
+        raise ValueError("the address is taken")
+    tenant.restore(account)
 
 
 def _change_account(world: World, *, provider: str, key: str, **changes: Any) -> None:
@@ -209,6 +213,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "remove_account": _remove_account,
     "requests": _requests,
     "reset": lambda world: world.reset(),
+    "restore_account": _restore_account,
     "revoke_tokens": _revoke_tokens,
     "set_audit_lag": _set_audit_lag,
     "set_quota": _set_quota,

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from directories.sandbox import google_batch, google_reports, google_user_writes, google_users
+from directories.sandbox import (
+    google_batch,
+    google_deleted,
+    google_reports,
+    google_user_writes,
+    google_users,
+)
 from directories.sandbox.accounts import Account, GoogleCustomer
 from directories.sandbox.google_call import Call
 from directories.sandbox.google_errors import (
@@ -63,6 +69,8 @@ _ROUTES = (
     _Route("PUT", _ONE_USER, google_user_writes.update, _WRITE),
     _Route("GET", _ONE_USER, google_users.get, _READ, _VIEW_PARAMETERS),
     _Route("PATCH", _ONE_USER, google_user_writes.patch, _WRITE),
+    _Route("DELETE", _ONE_USER, google_deleted.remove, _WRITE),
+    _Route("POST", re.compile(_ONE_USER.pattern + "/undelete"), google_deleted.undelete, _WRITE),
     _Route("GET", re.compile(_USERS), google_users.list_users, _READ, _LIST_PARAMETERS),
     _Route(
         "POST",

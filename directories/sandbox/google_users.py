@@ -19,6 +19,9 @@ from directories.sandbox.google_errors import (
 )
 from directories.sandbox.tokens import decode_base64url, encode_base64url
 
+RESTORABLE_SECONDS = 20 * 86_400
+"""How long a deleted user may be restored. Source: PROVIDERS.md 1.1."""
+
 
 def new_user(customer: GoogleCustomer, address: str, external_id: str, now: float) -> Account:
     """Make an account as Google shows a fresh one; it is not yet in the customer."""
@@ -114,11 +117,16 @@ def list_users(call: Call) -> dict[str, Any]:
     if parameters.get("showDeleted", "false") not in ("true", "false"):
         raise wrong_type("showDeleted", "TYPE_BOOL")
     limit = _max_results(parameters.get("maxResults", "100"))
-    accounts = [] if parameters.get("showDeleted") == "true" else list(customer.accounts.values())
+    accounts = list(
+        customer.restorable(call.world.clock.now(), RESTORABLE_SECONDS).values()
+        if parameters.get("showDeleted") == "true"
+        else customer.accounts.values()
+    )
     if domain:
         accounts = [a for a in accounts if a.attributes["primaryEmail"].endswith("@" + domain)]
     accounts = _ordered(_matching(accounts, parameters.get("query", "")), parameters)
-    query_key = [parameters.get(n, "") for n in ("domain", "query", "orderBy", "sortOrder")]
+    asked = ("domain", "query", "orderBy", "sortOrder", "showDeleted")
+    query_key = [parameters.get(n, "") for n in asked]
     start = _page_start(call, parameters.get("pageToken", ""), query_key)
     users = [shown(account, parameters) for account in accounts[start : start + limit]]
     result: dict[str, Any] = {"kind": "admin#directory#users", "etag": new_etag()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from directories.sandbox import microsoft_tenant, microsoft_users
+from directories.sandbox import microsoft_deleted, microsoft_tenant, microsoft_users
 from directories.sandbox.accounts import EntraTenant
 from directories.sandbox.clock import graph_time
 from directories.sandbox.http import Request, Response
@@ -41,6 +41,7 @@ class _Route:
 
 _ONE = re.compile(r"/v1\.0/users/(?P<key>[^/]+)")
 _MANAGER = re.compile(_ONE.pattern + r"/manager/\$ref")
+_DELETED = r"/v1\.0/directory/deletedItems"
 _SELECT = frozenset({"$select"})
 _PAGED = _SELECT | {"$top", "$skiptoken"}
 _ROUTES = (
@@ -53,6 +54,20 @@ _ROUTES = (
         2,
     ),
     _Route("GET", _ONE, microsoft_users.get, _SELECT),
+    _Route("DELETE", _ONE, microsoft_deleted.remove, frozenset()),
+    _Route(
+        "GET",
+        re.compile(_DELETED + r"/microsoft\.graph\.user"),
+        microsoft_deleted.list_deleted,
+        _PAGED,
+        2,
+    ),
+    _Route(
+        "POST",
+        re.compile(_DELETED + r"/(?P<key>[^/]+)/(?:microsoft\.graph\.)?restore"),
+        microsoft_deleted.restore,
+        frozenset(),
+    ),
     _Route("PUT", _MANAGER, microsoft_users.set_manager, frozenset()),
     _Route("DELETE", _MANAGER, microsoft_users.remove_manager, frozenset()),
     _Route("GET", re.compile(r"/v1\.0/users"), microsoft_users.list_users, _PAGED | {"$filter"}, 2),

@@ -79,7 +79,7 @@ def new_user(address: str, external_id: str, now: float) -> Account:
     return Account(external_id, attributes, last_password_change=now)
 
 
-def _find(call: Call) -> Account:
+def find(call: Call) -> Account:
     """Find the account of a path: by id or by userPrincipalName, never by mail or alias."""
     account = call.tenant.account(call.key)
     if account is None:
@@ -87,7 +87,7 @@ def _find(call: Call) -> Account:
     return account
 
 
-def _selected(call: Call) -> tuple[str, ...]:
+def selected(call: Call) -> tuple[str, ...]:
     """Return the properties to show, and check that they may be read."""
     text = call.parameters.get("$select")
     names = check_select(text) if text is not None else None
@@ -99,7 +99,7 @@ def _selected(call: Call) -> tuple[str, ...]:
     return names or DEFAULT_SELECT
 
 
-def _shown(account: Account, names: tuple[str, ...]) -> dict[str, Any]:
+def shown(account: Account, names: tuple[str, ...]) -> dict[str, Any]:
     shown = {name: account.attributes.get(name) for name in names}
     if "passwordProfile" in shown:
         shown["passwordProfile"] = {
@@ -111,14 +111,14 @@ def _shown(account: Account, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def get(call: Call) -> dict[str, Any]:
-    names = _selected(call)
-    account = _find(call)
+    names = selected(call)
+    account = find(call)
     what = f"users({','.join(names)})/$entity" if "$select" in call.parameters else "users/$entity"
-    return {"@odata.context": call.context(what), **_shown(account, names)}
+    return {"@odata.context": call.context(what), **shown(account, names)}
 
 
 def list_users(call: Call) -> dict[str, Any]:
-    names = _selected(call)
+    names = selected(call)
     size = call.page_size(100, 999)
     condition = call.filter()
     start = call.skip_position()
@@ -131,7 +131,7 @@ def list_users(call: Call) -> dict[str, Any]:
     result: dict[str, Any] = {"@odata.context": call.context(what)}
     if start + size < len(accounts):
         result["@odata.nextLink"] = call.next_link(start + size)
-    result["value"] = [_shown(account, names) for account in accounts[start : start + size]]
+    result["value"] = [shown(account, names) for account in accounts[start : start + size]]
     return result
 
 
@@ -159,7 +159,7 @@ def _holds(account: Account, condition: Condition) -> bool:
 
 def delta(call: Call) -> dict[str, Any]:
     """List everybody first, then what changed; tokens are good for seven days."""
-    names = _selected(call)
+    names = selected(call)
     size = call.page_size(100, 999)
     parameters = call.parameters
     now = call.world.clock.now()
@@ -199,11 +199,12 @@ def _changed(tenant: EntraTenant, since: int, names: tuple[str, ...]) -> list[di
     for account in tenant.accounts.values():
         numbers = (n for name, n in account.changes.items() if name in watched)
         if since == 0 or max(numbers, default=0) > since:
-            items.append({**_shown(account, names), "id": account.external_id})
+            items.append({**shown(account, names), "id": account.external_id})
     if since:
         for external_id, number in tenant.removed.items():
             if number > since:
-                items.append({"id": external_id, "@removed": {"reason": "changed"}})
+                reason = "changed" if external_id in tenant.deleted else "deleted"
+                items.append({"id": external_id, "@removed": {"reason": reason}})
     return items
 
 
@@ -227,7 +228,7 @@ def transitive_member_of(call: Call) -> dict[str, Any]:
     known = {"id", "displayName", "isAssignableToRole", "description", "roleTemplateId"}
     names = check_names(call.parameters.get("$select"), known.__contains__)
     call.require(*FULL_READ, "GroupMember.Read.All", "Group.Read.All")
-    account = _find(call)
+    account = find(call)
     granted = call.tenant.permissions
     reads_all = not granted.isdisjoint({"Directory.Read.All", "Directory.ReadWrite.All"})
     reads_roles = reads_all or "RoleManagement.Read.Directory" in granted
@@ -273,7 +274,7 @@ def update(call: Call) -> None:
         call.require(*_WRITE.get(name, _WRITE_OTHER))
     if "passwordProfile" in changes and not call.tenant.app_can_write_passwords:
         raise denied()
-    account = _find(call)
+    account = find(call)
     if account.is_privileged_in_entra() and not SENSITIVE.isdisjoint(changes):
         raise denied()
     profile = changes.pop("passwordProfile", None)
@@ -349,7 +350,7 @@ def _check_update(
 def set_manager(call: Call) -> None:
     """PUT manager/$ref: the body links to the manager; both have to be there."""
     call.require(*_WRITE_OTHER)
-    account = _find(call)
+    account = find(call)
     link = call.body().get("@odata.id")
     match = _USER_LINK.fullmatch(link) if isinstance(link, str) else None
     if match is None:
@@ -362,14 +363,14 @@ def set_manager(call: Call) -> None:
 
 def remove_manager(call: Call) -> None:
     call.require(*_WRITE_OTHER)
-    account = _find(call)
+    account = find(call)
     if account.attributes.pop("manager", None) is None:
         raise not_found("manager")
 
 
 def revoke_sessions(call: Call) -> dict[str, Any]:
     call.require("User.RevokeSessions.All", *WRITE_ALL)
-    account = _find(call)
+    account = find(call)
     now = call.world.clock.now()
     account.attributes["signInSessionsValidFromDateTime"] = graph_time(now)
     return {"@odata.context": call.context("Edm.Boolean"), "value": True}

@@ -217,9 +217,13 @@ class SandboxControl:
         """
         self._call("change_account", provider=provider, key=key, **changes)
 
-    def remove_account(self, provider: Provider, key: str) -> None:
-        """Delete an account, as an administrator over there would."""
-        self._call("remove_account", provider=provider, key=key)
+    def remove_account(self, provider: Provider, key: str, *, for_good: bool = False) -> None:
+        """Delete an account, as an administrator over there would; it may be restored."""
+        self._call("remove_account", provider=provider, key=key, for_good=for_good)
+
+    def restore_account(self, provider: Provider, key: str) -> None:
+        """Restore a deleted account, named by its id or the address it had."""
+        self._call("restore_account", provider=provider, key=key)
 
     def account(self, address_or_id: str, provider: Provider) -> dict[str, Any]:
         """Describe an account; Raises SandboxError where there is none.

@@ -58,6 +58,14 @@ class World:
                 return tenant, account
         raise LookupError(f"no such account at {provider}")
 
+    def find_deleted(self, provider: str, key: str) -> tuple[Tenant, Account]:
+        """Find a deleted account in any tenant, by id or last address. Raises LookupError."""
+        for tenant in self.of_provider(provider):
+            for account in tenant.deleted.values():
+                if key in (account.external_id, account.address):
+                    return tenant, account
+        raise LookupError(f"no such deleted account at {provider}")
+
     def set_password(
         self, account: Account, address: str, password: StoredPassword, clear: str | None
     ) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pytest
 from django.db import transaction
-from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -15,46 +15,16 @@ from accounts import people
 from accounts.models import SealedPassword, User
 from directories.connectors.base import AccountState, Actor
 from directories.models import Binding, Directory
-from directories.sandbox.steering import Provider
 from passwordsync import drift, due
 from passwordsync.models import LoginCheck, Status, SyncJob
 from portal.models import Mail, Notification
+from tests.asking import run
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory
 
+from .conftest import PROVIDERS, THERE, log_in, scan
+
 pytestmark = pytest.mark.django_db(transaction=True)
-
-THERE = "set-over-There-9"
-PROVIDERS: Final[tuple[Provider, ...]] = ("google", "microsoft")
-
-
-def scan(company: Company) -> None:
-    drift.request_scans()
-    company.drain()
-    assert not Directory.objects.filter(scan_requested_at__isnull=False).exists()
-
-
-def long_ago() -> None:
-    """Put what we sent so far behind us, so that what follows is no part of it."""
-    SyncJob.objects.update(
-        sent_at=F("sent_at") - timedelta(hours=1), finished_at=F("finished_at") - timedelta(hours=1)
-    )
-
-
-def log_in(client: Client, company: Company, password: str = PASSWORD) -> None:
-    client.post("/logout/")
-    client.post("/login/", {"login": "grace", "password": password})
-    company.drain()
-
-
-@pytest.fixture
-def taken_over(company: Company, client: Client) -> Company:
-    company.bind()
-    log_in(client, company)
-    scan(company)
-    long_ago()
-    company.sandbox.advance(5)  # times over there are whole seconds
-    return company
 
 
 def test_our_own_pushes_are_no_drift(taken_over: Company) -> None:
@@ -215,10 +185,10 @@ def test_scan_gives_way_and_goes_on_where_it_stopped(
     directory.refresh_from_db()
     taken_over.sandbox.clear_requests()
 
-    assert drift.scan_next(directory)
+    run(drift.read_page(directory))
     stopped = Directory.objects.get(pk=directory.pk)  # the process dies, another goes on
-    while drift.scan_next(stopped):
-        pass
+    while drift.is_scan_due(stopped):
+        run(drift.read_page(stopped))
 
     pages = taken_over.sandbox.requests(provider="microsoft", path_contains="/users?")
     assert len(pages) == 4
@@ -315,10 +285,94 @@ def test_older_event_that_arrives_late_does_not_hide_the_newer(db: None) -> None
     ]
 
     with transaction.atomic():
-        drift._note([(binding, state, state.actor) for state in states])
+        drift._note([(binding, state, True) for state in states])
 
     binding.refresh_from_db()
     assert (binding.drift_by, binding.password_seen_at) == (
         "administrator",
         now - timedelta(minutes=1),
     )
+
+
+def state_of(binding: Binding, **changes: Any) -> AccountState:
+    state = AccountState(external_id=binding.external_id, password_changed_at=timezone.now())
+    return replace(state, **changes)
+
+
+def take_in(binding: Binding, *states: AccountState) -> Binding:
+    """Note what one page tells."""
+    with transaction.atomic():
+        pairs = drift._pairs(binding.directory, states)
+        drift._note(drift._judged(drift._at_rest(pairs), skew=timedelta()))
+    return Binding.objects.get(pk=binding.pk)
+
+
+def test_binding_that_ended_meanwhile_does_not_drift_nor_does_the_one_after_it() -> None:
+    ended = BindingFactory(managed=True, ended_at=timezone.now())
+    again = BindingFactory(
+        directory=ended.directory, user=ended.user, external_id=ended.external_id
+    )
+
+    take_in(again, state_of(again))
+
+    assert not Binding.objects.filter(drifted_at__isnull=False).exists()
+    assert not Mail.objects.exists()
+
+
+def test_account_that_is_twice_on_a_page_drifts_once() -> None:
+    binding = BindingFactory(managed=True)
+    state = state_of(binding)
+
+    found = take_in(binding, state, state)
+
+    assert found.drifted_at == state.password_changed_at
+    assert Notification.objects.filter(kind="drift").count() == 1
+
+
+def test_account_that_is_named_and_unnamed_on_a_page_is_one() -> None:
+    binding = BindingFactory(managed=True)
+    renamed = state_of(binding, address="new@example.com")
+    later = timezone.now() + timedelta(minutes=1)
+    unnamed = AccountState(
+        external_id="", address=binding.external_address, password_changed_at=later
+    )
+
+    found = take_in(binding, renamed, unnamed)
+
+    assert (found.external_address, found.password_seen_at) == ("new@example.com", later)
+
+
+def test_another_account_with_the_old_address_is_not_taken_for_the_bound_one() -> None:
+    binding = BindingFactory(managed=True)
+
+    found = take_in(
+        binding, state_of(binding, external_id="another", address=binding.external_address)
+    )
+
+    assert found.password_seen_at is None
+
+
+@pytest.mark.parametrize(("later", "is_drift"), [(0, False), (1, True)])
+def test_whole_seconds_tell_a_change_once(later: int, is_drift: bool) -> None:
+    seen_at = timezone.now().replace(microsecond=0)
+    binding = BindingFactory(managed=True, password_seen_at=seen_at)
+
+    found = take_in(
+        binding, state_of(binding, password_changed_at=seen_at + timedelta(seconds=later))
+    )
+
+    assert (found.drifted_at is not None) == is_drift
+
+
+def test_push_within_a_second_that_was_rounded_down_is_ours() -> None:
+    sent_at = timezone.now().replace(microsecond=900_000)
+    job = SyncJobFactory(
+        binding=BindingFactory(managed=True), succeeded=True, sent_at=sent_at,
+        sent_password_version=1,
+    )  # fmt: skip
+
+    found = take_in(
+        job.binding, state_of(job.binding, password_changed_at=sent_at.replace(microsecond=0))
+    )
+
+    assert found.drifted_at is None

@@ -123,6 +123,43 @@ def test_rename_keeps_the_old_address_as_alias(google: GoogleSide) -> None:
     )
 
 
+def deleted(google: GoogleSide) -> list[str]:
+    found = google("GET", f"{USERS}?customer=my_customer&showDeleted=true").body
+    return [user["id"] for user in found.get("users", [])]
+
+
+def test_deleted_user_is_listed_as_such_and_comes_back_by_id(google: GoogleSide) -> None:
+    google.put(password=PASSWORD)
+
+    removed = google("DELETE", f"{USERS}/gh@example.com")
+    gone = google("GET", f"{USERS}/{google.user_id}").status
+    listed = deleted(google)
+    by_address = google("POST", f"{USERS}/grace@example.com/undelete", {"orgUnitPath": "/"})
+    restored = google("POST", f"{USERS}/{google.user_id}/undelete", {"orgUnitPath": "/"})
+
+    assert (removed.status, gone, by_address.status, restored.status) == (204, 404, 404, 204)
+    assert (listed, deleted(google)) == ([google.user_id], [])
+    assert google.sandbox.opens("google", "gh@example.com", PASSWORD)
+
+
+def test_deleted_user_cannot_come_back_after_twenty_days_nor_to_a_taken_address(
+    google: GoogleSide,
+) -> None:
+    undelete = f"{USERS}/{google.user_id}/undelete"
+    google("DELETE", f"{USERS}/{google.user_id}")
+    google.sandbox.add_google_user("grace@example.com")
+    taken = google("POST", undelete)
+    unknown = [google("POST", undelete, body).status for body in ({"x": 1}, {"orgUnitPath": "/x"})]
+    google.sandbox.remove_account("google", "grace@example.com")
+    google.sandbox.advance(21 * 86_400)
+    later = int(time.time()) + 21 * 86_400
+    assertion = make_assertion(google.key_file, iat=later, exp=later + 3600)
+    google.token = google_token(google.sandbox, assertion).body["access_token"]
+
+    assert (taken.status, taken.reason, unknown) == (409, "duplicate", [400, 400])
+    assert google("POST", undelete).status == 404
+
+
 def test_rename_to_a_taken_address_is_a_conflict(google: GoogleSide) -> None:
     answer = google.put(primaryEmail="admin@example.com")
 
@@ -135,7 +172,7 @@ def test_rename_to_a_taken_address_is_a_conflict(google: GoogleSide) -> None:
         ("GET", "/admin/directory/v1/groups"),
         ("GET", "/admin/directory/v2/users/1"),
         ("OPTIONS", f"{USERS}/1"),
-        ("DELETE", f"{USERS}/1"),
+        ("DELETE", USERS),
         ("GET", "/"),
     ],
 )

@@ -195,7 +195,11 @@ def test_client_request_id_is_echoed(graph: GraphSide) -> None:
     [
         ("GET", "/bogus", 400),
         ("GET", "/users/x/bogus", 400),
-        ("DELETE", "/users/x", 405),
+        ("DELETE", "/users/x", 404),
+        ("DELETE", "/users", 405),
+        ("GET", "/directory/deletedItems", 400),
+        ("GET", "/directory/deletedItems/microsoft.graph.user?$bogus=1", 400),
+        ("POST", "/directory/deletedItems/x/restore", 404),
         ("POST", "/users", 405),
         ("GET", "/users?$bogus=1", 400),
         ("GET", "/users?bogus=1", 400),
@@ -269,15 +273,17 @@ def test_memberships_are_bare_without_the_permission_to_read_them(graph: GraphSi
 
 def test_delta_tells_what_changed_and_who_is_gone(graph: GraphSide) -> None:
     gone = graph.sandbox.add_entra_user("gone@example.com")
+    gone_for_good = graph.sandbox.add_entra_user("good@example.com")
     start = graph("GET", "/users/delta?$deltatoken=latest&$select=jobTitle").body
     graph.patch(jobTitle="Admiral")
     graph.sandbox.remove_account("microsoft", gone)
+    graph.sandbox.remove_account("microsoft", gone_for_good, for_good=True)
 
     found = graph("GET", next_path(start["@odata.deltaLink"])).body["value"]
 
     assert start["value"] == []
-    assert [item["id"] for item in found] == [graph.user_id, gone]
-    assert found[1]["@removed"]["reason"] == "changed"
+    assert [item["id"] for item in found] == [graph.user_id, gone, gone_for_good]
+    assert [item["@removed"]["reason"] for item in found[1:]] == ["changed", "deleted"]
 
 
 def test_delta_token_lives_seven_days(graph: GraphSide) -> None:
@@ -286,6 +292,51 @@ def test_delta_token_lives_seven_days(graph: GraphSide) -> None:
     graph.token = graph_token(graph.sandbox, graph.credentials).body["access_token"]
 
     assert graph("GET", next_path(link)).status == 410
+
+
+def deleted(graph: GraphSide) -> list[dict[str, Any]]:
+    answer = graph("GET", "/directory/deletedItems/microsoft.graph.user?$select=id,displayName")
+    found: list[dict[str, Any]] = answer.body["value"]
+    return found
+
+
+def test_deleted_user_is_listed_as_such_and_comes_back_with_the_same_id(graph: GraphSide) -> None:
+    graph.set_password(CANARY)
+
+    removed = graph("DELETE", f"/users/{graph.user_id}")
+    gone = graph("GET", f"/users/{graph.user_id}").status
+    listed = deleted(graph)
+    restored = graph("POST", f"/directory/deletedItems/{graph.user_id}/restore")
+
+    assert (removed.status, gone, restored.status) == (204, 404, 200)
+    assert [item["id"] for item in listed] == [restored.body["id"]] == [graph.user_id]
+    assert deleted(graph) == []
+    assert graph.sandbox.opens("microsoft", "grace@example.com", CANARY)
+
+
+def test_deleted_user_cannot_come_back_after_thirty_days_nor_to_a_taken_address(
+    graph: GraphSide,
+) -> None:
+    restore = f"/directory/deletedItems/{graph.user_id}/restore"
+    graph("DELETE", f"/users/{graph.user_id}")
+    graph.sandbox.add_entra_user("grace@example.com")
+    taken = graph("POST", restore).status
+    graph.sandbox.advance(31 * 86_400)
+    graph.token = graph_token(graph.sandbox, graph.credentials).body["access_token"]
+
+    assert (taken, graph("POST", restore).status) == (400, 404)
+    assert deleted(graph) == []
+
+
+def test_deleting_and_seeing_who_is_deleted_need_their_permissions(graph: GraphSide) -> None:
+    chief = graph.sandbox.add_entra_user("chief@example.com", roles=["Global Administrator"])
+    privileged = graph("DELETE", f"/users/{chief}")
+    graph.sandbox.change_entra_tenant(graph.tenant_id, permissions=["User.ReadBasic.All"])
+
+    assert denied(privileged)
+    assert denied(graph("DELETE", f"/users/{graph.user_id}"))
+    assert denied(graph("GET", "/directory/deletedItems/microsoft.graph.user?$select=id"))
+    assert denied(graph("POST", f"/directory/deletedItems/{graph.user_id}/restore"))
 
 
 @pytest.mark.parametrize(
