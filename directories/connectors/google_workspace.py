@@ -129,7 +129,7 @@ class GoogleWorkspaceConnector:
                 customer_id, is_super = str(admin["customerId"]), bool(admin.get("isAdmin"))
             self._require_pinned(customer_id)
             users = await self._run(
-                lambda services: services.directory.users().list(
+                lambda services: services.users.list(
                     domain=connection.domain, maxResults=1, fields="users(customerId)"
                 )
             )
@@ -250,7 +250,7 @@ class GoogleWorkspaceConnector:
         """Write once; the body, with its hash, is made in the thread that sends it."""
 
         def make_request(services: Services) -> Any:
-            return services.directory.users().update(
+            return services.users.update(
                 userKey=push.external_id, body=make_body(), fields="id"
             )
 
@@ -273,7 +273,7 @@ class GoogleWorkspaceConnector:
         self._require_pinned(customer_id)
         by_admins, by_themselves = await asyncio.gather(
             self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName="admin",
                     eventName="CHANGE_PASSWORD",
@@ -282,7 +282,7 @@ class GoogleWorkspaceConnector:
                 )
             ),
             self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey=external_id,
                     applicationName="user_accounts",
                     eventName="password_edit",
@@ -308,7 +308,7 @@ class GoogleWorkspaceConnector:
         source, token = json.loads(cursor) if cursor else (0, None)
         if source == 0:
             answer = await self._run(
-                lambda services: services.directory.users().list(
+                lambda services: services.users.list(
                     customer="my_customer",
                     maxResults=PAGE_SIZE,
                     pageToken=token,
@@ -319,7 +319,7 @@ class GoogleWorkspaceConnector:
         else:
             application, event = EVENTS[source - 1]
             answer = await self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName=application,
                     eventName=event,
@@ -359,14 +359,14 @@ class GoogleWorkspaceConnector:
 
     async def _user(self, key: str, fields: str) -> dict[str, Any]:
         answer = await self._run(
-            lambda services: services.directory.users().get(userKey=key, fields=fields)
+            lambda services: services.users.get(userKey=key, fields=fields)
         )
         return answer.body or {}
 
     async def _audit_log_warnings(self) -> tuple[str, ...]:
         try:
             await self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName="admin",
                     eventName="CHANGE_PASSWORD",
