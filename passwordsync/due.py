@@ -18,6 +18,7 @@ from accounts.models import SealedPassword
 from directories import attributes
 from directories.models import Binding, Directory
 from passwordsync.models import OPEN, PENDING, Due, Status, SyncJob
+from passwordsync.together import write
 from passwordsync.wake import wake
 
 BATCH: Final = 500
@@ -100,7 +101,8 @@ def refreshed(
     Each job has binding, user and directory loaded.  Costs the same number of statements for one
     binding and for many.  Only a login (``is_login``) opens a job that follows one being sent.
     """
-    with transaction.atomic():
+    # Within another transaction a failure here is one of the whole.
+    with transaction.atomic(savepoint=False):
         locked = list(lock(bindings).select_related("user", "directory"))
         attributes.load_managers(locked)
         pending: dict[int, SyncJob] = {}
@@ -129,8 +131,7 @@ def refreshed(
                 job, is_changed = _update(known, binding, found, covered)
                 changed += [job] * is_changed
         _let_go(over, locked)
-        if changed:
-            SyncJob.objects.bulk_update(changed, UPDATED)
+        write(changed, UPDATED)
         new = [job for job in pending.values() if job._state.adding]
         if new:
             SyncJob.objects.bulk_create(new)

@@ -23,6 +23,7 @@ from directories.models import Binding
 from passwordsync import due, login_checks
 from passwordsync.models import PENDING, Status, SyncJob
 from passwordsync.signals import job_finished, passwords_late
+from passwordsync.together import write
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def queue(
         job.is_unclear = job.is_unclear and job.status == Status.QUEUED
         job.queued_at = job.queued_at if job.status == Status.QUEUED else now
         job.status = Status.QUEUED
-    SyncJob.objects.bulk_update(jobs, RELEASED)
+    write(jobs, RELEASED)
     if replaced:
         SealedPassword.objects.filter(pk__in=replaced).delete()
     wake(job.binding.directory_id for job in jobs)
