@@ -182,7 +182,8 @@ def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Fut
             return {}
         if _was_applied(connector, job):
             with transaction.atomic(durable=True):
-                outcomes.succeeded(directory, job, Receipt(request_id=job.request_id))
+                receipt = Receipt(request_id=job.request_id)
+                outcomes.succeeded(directory, [outcomes.Success(job, receipt)])
             return {}
         password = _open(job) if job.sends_password else None
     except sealing.KeyMissingError as error:
@@ -289,4 +290,4 @@ def _record(directory: Directory, job: SyncJob, future: Future[Sent]) -> None:
             )
     else:
         with transaction.atomic(durable=True):
-            outcomes.succeeded(directory, job, sent.receipt, refused=sent.refused)
+            outcomes.succeeded(directory, [outcomes.Success(job, sent.receipt, sent.refused)])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from directories.connectors.errors import ThrottledError
 from directories.models import Binding
 from passwordsync import due, login_checks
 from passwordsync.models import PENDING, Status, SyncJob
-from passwordsync.signals import job_finished, passwords_late
+from passwordsync.signals import jobs_finished, passwords_late
 from passwordsync.together import write
 from passwordsync.wake import wake
 
@@ -244,7 +244,43 @@ def finish(
         else old.filter(status=Status.QUEUED)
     )
     sealed_id = job.sealed_password_id
-    values = {
+    values = _finished(status, code, error) | {"request_id": request_id or job.request_id}
+    if old.update(**values) != 1:
+        return False
+    if sealed_id:
+        SealedPassword.objects.filter(pk=sealed_id).delete()
+    for name, value in values.items():
+        setattr(job, name, value)
+    jobs_finished.send(sender=SyncJob, jobs=[job])
+    return True
+
+
+def finish_sent(request_ids: Mapping[SyncJob, str]) -> set[SyncJob]:
+    """End jobs that succeeded, together; returns those whose claim was still theirs.
+
+    ``request_ids`` by job.  Runs inside a transaction that holds their bindings.
+    """
+    sending = SyncJob.objects.select_for_update().filter(
+        pk__in=[job.pk for job in request_ids], status=Status.SENDING
+    )
+    claims = dict(sending.values_list("pk", "claim_id"))
+    ended = [job for job in request_ids if claims.get(job.pk) == job.claim_id]
+    sealed = [job.sealed_password_id for job in ended if job.sealed_password_id]
+    values = _finished(Status.SUCCEEDED)
+    for job in ended:
+        job.request_id = request_ids[job] or job.request_id
+        for name, value in values.items():
+            setattr(job, name, value)
+    write(ended, [*values, "request_id"])
+    if sealed:
+        SealedPassword.objects.filter(pk__in=sealed).delete()
+    if ended:
+        jobs_finished.send(sender=SyncJob, jobs=ended)
+    return set(ended)
+
+
+def _finished(status: Status, code: str = "", error: str = "") -> dict[str, Any]:
+    return {
         "status": status,
         "finished_at": timezone.now(),
         "claim_id": None,
@@ -254,16 +290,7 @@ def finish(
         "is_unclear": False,
         "error_code": code,
         "error": error,
-        "request_id": request_id or job.request_id,
     }
-    if old.update(**values) != 1:
-        return False
-    if sealed_id:
-        SealedPassword.objects.filter(pk=sealed_id).delete()
-    for name, value in values.items():
-        setattr(job, name, value)
-    job_finished.send(sender=SyncJob, job=job)
-    return True
 
 
 def retry(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +24,7 @@ from directories.connectors.errors import (
 from directories.models import Binding, Directory
 from passwordsync import due, jobs
 from passwordsync.models import Status, SyncJob
+from passwordsync.together import write
 
 REFUSALS_TO_PAUSE: Final = 3
 """So many ordinary people refused in a row, and it is the directory, not they."""
@@ -50,26 +53,46 @@ PUSHED: Final = (
 """What a push that succeeded writes into its binding."""
 
 
-def succeeded(
-    directory: Directory,
-    job: SyncJob,
-    receipt: Receipt,
-    *,
-    refused: AttributeRejectedError | None = None,
-) -> None:
-    """Write down that what the job notes as sent was applied.
+@dataclass(frozen=True)
+class Success:
+    """A push that was applied; ``refused`` where its attributes were left out."""
 
-    ``refused`` where the attributes were left out.
+    job: SyncJob
+    receipt: Receipt
+    refused: AttributeRejectedError | None = None
+
+
+def succeeded(directory: Directory, successes: Iterable[Success]) -> None:
+    """Write down that what jobs note as sent was applied; as many statements for many as for one.
+
+    They are of different bindings.
     """
-    binding = _lock(job)
-    if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
-        return
-    now = timezone.now()
-    # The values this push had in view; fields of later steps are among them.
-    covered = attributes.values_of(job.binding)
-    sent = job.sent_attributes
-    _note_refused(binding, sent, refused)
-    if refused is None:
+    by_binding = {success.job.binding_id: success for success in successes}
+    locked = due.loaded(Binding.objects.filter(pk__in=by_binding))
+    ended = jobs.finish_sent(
+        {success.job: success.receipt.request_id for success in by_binding.values()}
+    )
+    written, covered = [], {}
+    for binding in locked:
+        success = by_binding[binding.pk]
+        if success.job in ended:
+            # The values this push had in view; fields of later steps are among them.
+            covered[binding.pk] = attributes.values_of(success.job.binding)
+            _note(directory, binding, success, covered[binding.pk])
+            written.append(binding)
+    write(written, PUSHED)
+    if written and directory.refusals_in_row:
+        directory.refusals_in_row = directory.probes = 0
+        directory.save(update_fields=["refusals_in_row", "probes"])
+    due.refresh_locked(written, covered=covered)
+
+
+def _note(
+    directory: Directory, binding: Binding, success: Success, covered: dict[str, str]
+) -> None:
+    now, job, sent = timezone.now(), success.job, success.job.sent_attributes
+    _note_refused(binding, sent, success.refused)
+    if success.refused is None:
         binding.pushed_attributes = attributes.after(binding.pushed_attributes, sent)
         binding.external_address = (
             attributes.new_address(directory, sent) or binding.external_address
@@ -85,11 +108,6 @@ def succeeded(
             binding.asked_at = None
         if _is_before(binding.drift_noticed_at, job.sent_at):
             binding.drifted_at = binding.drift_noticed_at = binding.held_password_version = None
-    binding.save(update_fields=PUSHED)
-    if directory.refusals_in_row:
-        directory.refusals_in_row = directory.probes = 0
-        directory.save(update_fields=["refusals_in_row", "probes"])
-    _refresh(binding, covered=covered)
 
 
 def _note_refused(
@@ -214,4 +232,7 @@ def _lock(job: SyncJob) -> Binding:
 
 def _refresh(binding: Binding, *, covered: dict[str, str] | None = None) -> None:
     """See what is due now: the record may have changed while the push was under way."""
-    due.refresh(Binding.objects.filter(pk=binding.pk), covered=covered)
+    due.refresh_locked(
+        due.loaded(Binding.objects.filter(pk=binding.pk)),
+        covered={} if covered is None else {binding.pk: covered},
+    )
