@@ -5,22 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin_base import OperatorAdmin, badge, list_link, operator_of, shortened, since
-from accounts.confirmations import Plan
-from directories import registration
+from accounts.confirmations import Plan, Skipped
+from directories import budget, pausing, registration
 from directories.admin_forms import AddDirectoryForm, ChangeDirectoryForm, DirectoryForm
 from directories.admin_people import lines, live_bindings_of
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
 
-PAUSE_FIELDS = ("paused_reason", ("paused_at", "probe_at"))
+PAUSE_FIELDS = ("paused_reason", ("paused_at", "paused_by"), "probe_at")
+
+
+class PauseForm(forms.Form):
+    """What people who work here read while a directory is paused."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("For other operators."),
+    )
 
 
 class DirectoryAdmin(OperatorAdmin[Directory]):
@@ -49,12 +62,14 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         "check_requested_at",
         "checked_at",
         "paused_at",
+        "paused_by",
         "paused_reason",
         "probe_at",
+        "pace",
         "bound_people",
     )
-    actions = ("check_now",)
-    actions_detail: Sequence[str] = ("check_now_page",)
+    actions = ("check_now", "pause", "resume")
+    actions_detail: Sequence[str] = ("check_now_page", "pause_page", "resume_page")
 
     # --- Form
 
@@ -78,6 +93,8 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                     "fields": (
                         *(("sends_clear_password",) if has_admin else ()),
                         "allows_privileged",
+                        "requests_per_minute",
+                        *(("pace",) if obj else ()),
                     )
                 },
             ),
@@ -189,6 +206,16 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     def warnings(self, directory: Directory) -> SafeString:
         return lines(directory.check_warnings)
 
+    @admin.display(description=_("pace"))
+    def pace(self, directory: Directory) -> str:
+        """Say how fast it goes; ``passwordsync.admin_sending`` adds how much waits."""
+        return _(
+            "%(minute)d requests a minute: %(fit)d passwords fit into the life of a sealed one."
+        ) % {
+            "minute": round(budget.pace(directory) * 60),
+            "fit": budget.fits_into_seal(directory),
+        }
+
     # --- Actions
 
     @admin.action(description=_("Check now…"), permissions=["change"])
@@ -212,6 +239,64 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         title = _("Check requested, reload in a moment to see")
         plan.report(self, request, title=title, done=len(plan.todo))
         return None
+
+    @admin.action(description=_("Pause…"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Directory]) -> HttpResponse | None:
+        plan = Plan.of(
+            queryset.select_related("paused_by"),
+            lambda row: Skipped(_("is paused by an operator")) if row.paused_by else None,
+        )
+        form = PauseForm(request.POST if "reason" in request.POST else None)
+        title = _("Pause")
+        if page := plan.ask(
+            self,
+            request,
+            action="pause",
+            title=title,
+            text=_(
+                "Nothing leaves for a paused directory until an operator resumes it: no password, "
+                "no attribute, no check and no scan. Nothing is lost: what people do meanwhile "
+                "waits. A password that waits longer than it may be kept is deleted, and its "
+                "person is asked to log in once more."
+            ),
+            button=_("Pause"),
+            form=form,
+            about=form.cleaned_data["reason"] if form.is_valid() else "",
+            is_dangerous=True,
+        ):
+            return page
+        reason = form.cleaned_data["reason"]
+        done = pausing.pause(directories=plan.todo, actor=operator_of(request), reason=reason)
+        plan.report(self, request, title=title, done=done)
+        return None
+
+    @admin.action(description=_("Resume…"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Directory]) -> HttpResponse | None:
+        plan = Plan.of(queryset, lambda row: None if row.is_paused else Skipped(_("is not paused")))
+        title = _("Resume")
+        if page := plan.ask(
+            self,
+            request,
+            action="resume",
+            title=title,
+            text=_(
+                "What waits for these directories is sent, at their pace. One that paused by "
+                "itself is checked first, and goes on only if that is good."
+            ),
+            button=_("Resume"),
+        ):
+            return page
+        done = pausing.resume(directories=plan.todo, actor=operator_of(request))
+        plan.report(self, request, title=title, done=done)
+        return None
+
+    @action(description=_("Pause"), url_path="pause", permissions=["change"], icon="pause")
+    def pause_page(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        return self.pause(request, self.get_queryset(request).filter(pk=object_id))
+
+    @action(description=_("Resume"), url_path="resume", permissions=["change"], icon="play_arrow")
+    def resume_page(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        return self.resume(request, self.get_queryset(request).filter(pk=object_id))
 
     @action(description=_("Check now"), url_path="check", permissions=["change"], icon="sync")
     def check_now_page(self, request: HttpRequest, object_id: str) -> HttpResponse | None:

@@ -70,6 +70,12 @@ def connector_for(directory: Directory) -> Connector:
         return connector
 
 
+def spent(directory_id: int) -> float:
+    """Get how much of its quotas a directory's connector has used in this process."""
+    _identity, connector = _open.get(directory_id, (None, None))
+    return connector.spent if connector else 0
+
+
 def _make(directory: Directory) -> Connector:
     try:
         credentials = json.loads(

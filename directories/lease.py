@@ -6,7 +6,7 @@ Times are the database's, so that the clocks of several hosts do not matter.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db.models import Q
@@ -28,17 +28,17 @@ def acquire(directory_id: int) -> UUID | None:
     return lease_id if taken else None
 
 
-def renew(directory_id: int, lease_id: UUID) -> bool:
-    """Keep the lease; False where it was lost."""
+def renew(directory_id: int, lease_id: UUID, **state: Any) -> bool:
+    """Keep the lease, and write what goes on with it; False where it was lost."""
     return bool(
         Directory.objects.filter(pk=directory_id, lease_id=lease_id).update(
-            leased_until=Now() + LEASE
+            leased_until=Now() + LEASE, **state
         )
     )
 
 
-def release(directory_id: int, lease_id: UUID) -> None:
-    """Give the lease back, if it is still ours."""
+def release(directory_id: int, lease_id: UUID, **state: Any) -> None:
+    """Give the lease back, with what goes on with it, if it is still ours."""
     Directory.objects.filter(pk=directory_id, lease_id=lease_id).update(
-        lease_id=None, leased_until=None
+        lease_id=None, leased_until=None, **state
     )

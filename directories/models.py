@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -119,7 +120,39 @@ class Directory(models.Model):
     checked_at = models.DateTimeField(_("last good check"), null=True, blank=True)
     check_warnings = models.JSONField(_("warnings of the last check"), default=list, blank=True)
 
+    client_id = models.CharField(
+        _("client id"),
+        max_length=128,
+        blank=True,
+        editable=False,
+        help_text=_("Of the application or service account: those that share it share its quota."),
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        _("requests a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "At most so many. Empty: what the provider publishes, shared among directories of the "
+            "same application. Enter less where other programs need a share, more where the "
+            "provider has granted it."
+        ),
+    )
+    # How far the pace has been used, and slowed down (directories.budget).
+    next_request_at = models.DateTimeField(null=True, editable=False)
+    slowed_to = models.FloatField(_("share of the pace"), default=1, editable=False)
+    throttled_at = models.DateTimeField(_("last throttled at"), null=True, editable=False)
+
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("paused by"),
+        help_text=_("An operator who paused it, and has to resume it."),
+    )
     paused_reason = models.TextField(_("paused because"), blank=True)
     probe_at = models.DateTimeField(_("next probe at"), null=True, blank=True)
     probes = models.PositiveIntegerField(_("probes since the pause"), default=0)
@@ -147,6 +180,11 @@ class Directory(models.Model):
                 name="directory_lease_whole",
                 condition=models.Q(lease_id=None, leased_until=None)
                 | models.Q(lease_id__isnull=False, leased_until__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="directory_paused_by_while_paused",
+                condition=models.Q(paused_by=None)
+                | models.Q(paused_at__isnull=False, probe_at=None),
             ),
             models.CheckConstraint(
                 name="directory_domain_lower", condition=models.Q(domain=Lower("domain"))

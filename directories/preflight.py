@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from directories.asking import Asking, in_time
 from directories.connections import connector_for, submit
 from directories.connectors.base import Account, Check
 from directories.connectors.errors import (
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-VERB_DEADLINE: Final = 45
-"""Seconds after which a check or a look-up is given up; shorter than the lease."""
 PROBE_AFTER: Final = timedelta(seconds=30)
 """The first probe of a paused directory; each that fails doubles the next one's delay …"""
 PROBE_AT_MOST: Final = timedelta(minutes=10)
@@ -41,7 +40,7 @@ def check(directory: Directory) -> bool:
     """Check the connection, write down what was found, pause or resume; True if it is good."""
     requested_at = directory.check_requested_at
     try:
-        found: Check = wait(submit(connector_for(directory).check()))
+        found: Check = submit(in_time(connector_for(directory).check())).result()
     except DirectoryRefusedError as error:
         pause(directory, error.message)
         good = False
@@ -68,8 +67,6 @@ def _found(directory: Directory, found: Check) -> None:
     directory.federated_domains = sorted(found.federated_domains)
     directory.check_warnings = list(found.warnings)
     directory.checked_at = timezone.now()
-    directory.paused_at = directory.probe_at = None
-    directory.paused_reason = ""
     # After refusals the next pause is longer still, until a push succeeds.
     directory.probes = directory.probes if directory.refusals_in_row else 0
     directory.save(
@@ -79,34 +76,54 @@ def _found(directory: Directory, found: Check) -> None:
             "federated_domains",
             "check_warnings",
             "checked_at",
-            "paused_at",
-            "probe_at",
-            "paused_reason",
             "probes",
         ]
+    )
+    # What an operator paused meanwhile stays paused.
+    Directory.objects.filter(pk=directory.pk, paused_by=None).update(
+        paused_at=None, probe_at=None, paused_reason=""
     )
 
 
 def pause(directory: Directory, reason: str) -> None:
-    """Pause a directory as a whole, for one reason, and set the next probe."""
+    """Pause a directory as a whole, for one reason, and set the next probe.
+
+    Where an operator paused it, theirs counts.
+    """
     now = timezone.now()
     delay = min(PROBE_AFTER * 2 ** min(directory.probes, 10), PROBE_AT_MOST)
-    directory.paused_at = directory.paused_at or now
-    directory.paused_reason = reason
-    directory.probe_at = now + delay
-    directory.probes += 1
-    directory.save(update_fields=["paused_at", "paused_reason", "probe_at", "probes"])
+    Directory.objects.filter(pk=directory.pk, paused_by=None).update(
+        paused_at=directory.paused_at or now,
+        paused_reason=reason,
+        probe_at=now + delay,
+        probes=directory.probes + 1,
+    )
+    directory.refresh_from_db(fields=["paused_at", "paused_reason", "probe_at", "probes"])
     logger.warning("Directory %s is paused: %s", directory.pk, reason)
 
 
-def locate(binding: Binding) -> bool:
+def to_locate(directory: Directory, *, limit: int) -> list[Binding]:
+    """Take bindings whose account is to be looked for; whoever is taken and lost is found again."""
+    now = timezone.now()
+    waiting = list(
+        Binding.objects.select_related("user")
+        .filter(directory=directory, ended_at=None, locate_at__lte=now)
+        .order_by("locate_at")[:limit]
+    )
+    Binding.objects.filter(pk__in=[binding.pk for binding in waiting]).update(
+        locate_at=now + LOCATE_AGAIN
+    )
+    return waiting
+
+
+def locate(binding: Binding) -> Asking[bool]:
     """Find a binding's account and write down what was found; True if it may be pushed to.
 
     Raises ConnectorError where the directory cannot be asked at all.
     """
     directory = binding.directory
     try:
-        account: Account = wait(submit(connector_for(directory).find(binding.user.email)))
+        account: Account = yield in_time(connector_for(directory).find(binding.user.email))
     except AccountError as error:
         block(binding, error.code, error.message)
         return False
@@ -194,7 +211,7 @@ def block(binding: Binding, code: str, text: str) -> None:
 def wait(future: Future[T]) -> T:
     """Wait for a connector's verb; a hanging one is DirectoryUnavailableError."""
     try:
-        return future.result(timeout=VERB_DEADLINE)
+        return future.result(timeout=45)
     except TimeoutError:
         future.cancel()
         raise DirectoryUnavailableError("The directory did not answer in time.") from None

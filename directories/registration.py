@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -35,6 +36,7 @@ def add_directory(*, directory: Directory, credentials: str | bytes, actor: User
     elif directory.admin_email:
         raise ValidationError({"admin_email": f"{directory.get_kind_display()} has none."})
     parsed = _parse(directory, credentials)
+    directory.client_id = parsed["client_id"]
     directory.credentials, directory.credentials_changed_at = b"", timezone.now()
     directory.full_clean()
     with transaction.atomic():
@@ -58,8 +60,9 @@ def replace_credentials(
         )
     with transaction.atomic():
         directory.credentials = seal_credentials(directory, parsed)
+        directory.client_id = parsed["client_id"]
         directory.credentials_changed_at = timezone.now()
-        directory.save(update_fields=["credentials", "credentials_changed_at"])
+        directory.save(update_fields=["credentials", "client_id", "credentials_changed_at"])
         request_check(directory=directory)
     logger.info("directories.directory.credentials: %s by %s", directory.pk, actor and actor.pk)
 
@@ -71,7 +74,7 @@ def request_check(*, directory: Directory) -> None:
     directory_wants_worker.send(sender=Directory, directory_id=directory.pk)
 
 
-def _parse(directory: Directory, credentials: str | bytes) -> dict[str, object]:
+def _parse(directory: Directory, credentials: str | bytes) -> dict[str, Any]:
     try:
         return CONNECTORS[directory.kind].parse_credentials(credentials, endpoints())
     except CredentialsError as error:

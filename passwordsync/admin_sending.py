@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -27,11 +29,12 @@ from unfold.widgets import (
 
 from accounts.admin_base import operator_of
 from accounts.models import User
-from directories import attributes
+from directories import attributes, budget
 from directories.admin import DirectoryAdmin
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
 from passwordsync import sending
+from passwordsync.models import Status, SyncJob
 
 TO: Final = "to_"
 """Begins the names of the fields that say where an attribute goes."""
@@ -110,6 +113,36 @@ class SendingDirectoryAdmin(DirectoryAdmin):
     """Directories, with the page of what they receive."""
 
     actions_detail = (*DirectoryAdmin.actions_detail, "sending")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Directory]:
+        queued = SyncJob.objects.filter(
+            directory=OuterRef("pk"), status=Status.QUEUED, sends_password=True
+        )
+        count = queued.order_by().values("directory").annotate(count=Count("pk")).values("count")
+        return super().get_queryset(request).annotate(queued=Coalesce(Subquery(count), 0))
+
+    @admin.display(description=_("pace"))
+    def pace(self, directory: Directory) -> str:
+        """Say how fast it goes, and whether what waits is more than fits."""
+        waiting = _("%d passwords are queued.") % self._queued(directory)
+        return " ".join(map(str, (super().pace(directory), waiting, self._backlog(directory))))
+
+    @admin.display(description=_("needs attention"))
+    def reason(self, directory: Directory) -> str:
+        return super().reason(directory) or self._backlog(directory)
+
+    def _backlog(self, directory: Directory) -> str:
+        if self._queued(directory) <= budget.fits_into_seal(directory):
+            return ""
+        return str(
+            _(
+                "More passwords are queued than can be sent before they expire: some people will "
+                "be asked to log in once more. Ask the provider for a higher quota, and enter it."
+            )
+        )
+
+    def _queued(self, directory: Directory) -> int:
+        return directory.queued  # type: ignore[attr-defined,no-any-return]
 
     @action(description=_("What is sent"), url_path="sending", permissions=["change"], icon="send")
     def sending(self, request: HttpRequest, object_id: str) -> HttpResponse:

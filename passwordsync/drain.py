@@ -1,61 +1,51 @@
-"""The drain: one at a time for a directory, it sends what is queued there until nothing is left.
+"""The drain: one at a time for a directory, it does what is most urgent there until none is left.
 
 It is woken by a message that only names the directory; the job table is the queue.  It runs in a
-Celery thread, where the ORM is; connectors run on the process's event loop.
+Celery thread, where the ORM is; what connectors are asked runs on the process's event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
+import contextvars
 import logging
+import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
-from accounts import sealing
-from directories import lease, preflight
-from directories.connections import connector_for, submit
-from directories.connectors.base import DEADLINE_SECONDS, Connector, Push, Receipt
-from directories.connectors.errors import (
-    AttributeRejectedError,
-    ConnectorError,
-    UnclearOutcomeError,
-)
+from directories import connections, lease, preflight
+from directories.asking import Asking
+from directories.budget import BURST_SECONDS, Budget
+from directories.connections import submit
+from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
-from passwordsync import drift, jobs, outcomes
+from passwordsync import drift, jobs, outcomes, pushing
 from passwordsync.models import LoginCheck, Status, SyncJob
+from passwordsync.outcomes import Applied
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS: Final = 30
-"""How long one drain claims new work before it makes room for other directories."""
-CONCURRENCY: Final = 8
+"""How long one drain begins new work before it makes room for other directories."""
+CONCURRENCY: Final = 16
 """Requests under way at once to one directory."""
-PUSH_DEADLINE_SECONDS: Final = 2 * DEADLINE_SECONDS
-"""The longest a push may take, refused attributes included; it has to fit into its claim."""
-RENEW_SECONDS: Final = 15
-"""How often the lease is renewed."""
-CLOCK_TOLERANCE: Final = timedelta(seconds=2)
-"""How exactly a provider's time of a change is taken; they round to whole seconds."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What came of a push: the receipt, and the refusal of attributes that were left out."""
-
-    receipt: Receipt
-    refused: AttributeRejectedError | None = None
+LOOK_AGAIN_SECONDS: Final = 0.2
+"""How often a drain looks for new work while other work is under way."""
+TOGETHER_SECONDS: Final = 0.02
+"""How long the first of several answers waits for others, to be recorded together."""
+RENEW_SECONDS: Final = 1
+"""How often the lease is renewed, and an operator's pause looked for."""
 
 
 def drain(directory_id: int) -> None:
@@ -63,10 +53,12 @@ def drain(directory_id: int) -> None:
     lease_id = lease.acquire(directory_id)
     if lease_id is None:
         return
+    directory = Directory.objects.get(pk=directory_id)
+    budget = Budget(directory)
     try:
-        _work(Directory.objects.get(pk=directory_id), lease_id)
+        _work(directory, lease_id, budget)
     finally:
-        lease.release(directory_id, lease_id)
+        lease.release(directory_id, lease_id, **budget.state())
     # Look once more: what came in between the last claim and the release found the lease taken.
     if directories_with_work().filter(pk=directory_id).exists():
         wake([directory_id])
@@ -76,70 +68,38 @@ def directories_with_work() -> QuerySet[Directory]:
     """Find the directories that have something to do now."""
     now = timezone.now()
     is_free = Q(leased_until=None) | Q(leased_until__lt=Now())
-    open_jobs = SyncJob.objects.filter(binding__directory=OuterRef("pk"))
-    queued = open_jobs.filter(status=Status.QUEUED, next_attempt_at__lte=now).exclude(
-        binding__jobs__status=Status.SENDING
+    # A drain waits for its next request, though not for long.
+    is_in_pace = Q(next_request_at=None) | Q(
+        next_request_at__lte=now + timedelta(seconds=BURST_SECONDS)
     )
+    open_jobs = SyncJob.objects.filter(directory=OuterRef("pk"))
+    queued = open_jobs.filter(~Exists(jobs.SENDING), status=Status.QUEUED, next_attempt_at__lte=now)
     abandoned = open_jobs.filter(
         status=Status.SENDING, claimed_until__lt=Now() - jobs.RECOVERY_MARGIN
     )
     questions = LoginCheck.objects.filter(binding__directory=OuterRef("pk"))
     to_locate = Binding.objects.filter(directory=OuterRef("pk"), ended_at=None, locate_at__lte=now)
-    return Directory.objects.filter(
-        is_free,
-        Q(check_requested_at__isnull=False)
-        | Q(scan_requested_at__lte=now, paused_at=None)
+    is_due = (
+        Q(check_requested_at__isnull=False, paused_by=None)
         | Q(probe_at__lte=now)
-        | Exists(abandoned)
-        | Q(Exists(queued) | Exists(to_locate) | Exists(questions), paused_at=None),
+        | Q(
+            Q(scan_requested_at__lte=now) | Exists(queued) | Exists(to_locate) | Exists(questions),
+            paused_at=None,
+        )
     )
+    return Directory.objects.filter(is_free, Exists(abandoned) | Q(is_in_pace & is_due))
 
 
-class Slice:
-    """The time a drain may claim new work in; looking at it keeps the lease."""
-
-    def __init__(self, directory: Directory, lease_id: UUID) -> None:
-        self._directory = directory
-        self._lease_id = lease_id
-        self._renewed = time.monotonic()
-        self._ends = self._renewed + SLICE_SECONDS
-
-    def is_on(self) -> bool:
-        """Say whether new work may begin; what is under way is recorded in any case."""
-        if time.monotonic() - self._renewed > RENEW_SECONDS:
-            self._renewed = time.monotonic()
-            if not lease.renew(self._directory.pk, self._lease_id):
-                logger.warning("The lease on directory %s was lost", self._directory.pk)
-                self._ends = 0
-        return time.monotonic() < self._ends and not self._directory.is_paused
-
-
-def _work(directory: Directory, lease_id: UUID) -> None:
+def _work(directory: Directory, lease_id: UUID, budget: Budget) -> None:
     jobs.recover_abandoned(directory.pk)
-    if not _is_open(directory):
-        return
-    slice_ = Slice(directory, lease_id)
-    under_way: dict[Future[Sent], SyncJob] = {}
-    while True:
-        if slice_.is_on():
-            claimed_at = time.monotonic()
-            for job in jobs.claim(directory.pk, limit=CONCURRENCY - len(under_way)):
-                under_way |= _start(directory, job, claimed_at=claimed_at)
-                slice_.is_on()
-        if under_way:
-            done, _ = concurrent.futures.wait(
-                under_way, timeout=RENEW_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in done:
-                _record(directory, under_way.pop(future), future)
-        elif not slice_.is_on() or not (
-            drift.answer_next(directory) or _locate_next(directory) or drift.scan_next(directory)
-        ):
-            return
+    if _is_open(directory):
+        Slice(directory, lease_id, budget).work()
 
 
 def _is_open(directory: Directory) -> bool:
     """Check the directory where that is asked for, new, or due as a probe."""
+    if directory.paused_by_id is not None:
+        return False
     is_probe_due = directory.probe_at is not None and directory.probe_at <= timezone.now()
     is_check_wanted = directory.check_requested_at is not None or not directory.tenant_id
     if directory.is_paused and not (is_probe_due or is_check_wanted):
@@ -149,145 +109,122 @@ def _is_open(directory: Directory) -> bool:
     return True
 
 
-def _locate_next(directory: Directory) -> bool:
-    """Find the account of somebody who was bound; False where nobody waits for that."""
-    binding = (
-        Binding.objects.select_related("user", "directory")
-        .filter(directory=directory, ended_at=None, locate_at__lte=timezone.now())
-        .order_by("locate_at")
-        .first()
-    )
-    if binding is None:
-        return False
+@dataclass
+class Piece:
+    """A piece of work under way; its context has what its log lines carry."""
+
+    work: Asking[Applied | None]
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+
+class Slice:
+    """The time in which a drain may begin new work; what is under way is ended in any case."""
+
+    def __init__(self, directory: Directory, lease_id: UUID, budget: Budget) -> None:
+        self._directory = directory
+        self._lease_id = lease_id
+        self._budget = budget
+        self._under_way: dict[Future[Any], Piece] = {}
+        self._spent_before = connections.spent(directory.pk)
+        self._renewed = time.monotonic()
+        self._ends = self._renewed + SLICE_SECONDS
+
+    def work(self) -> None:
+        """Do what is most urgent, as fast as the budget allows, until nothing is left."""
+        while True:
+            is_begun = self._begin()
+            if self._under_way:
+                self._collect()
+            elif not is_begun and not (
+                self.is_on()
+                and (drift.answer_next(self._directory) or drift.scan_next(self._directory))
+            ):
+                delay = self._budget.delay()
+                if not (self.is_on() and 0 < delay <= BURST_SECONDS):
+                    return
+                threading.Event().wait(delay)
+
+    def is_on(self) -> bool:
+        """Say whether new work may begin; looking at it keeps the lease."""
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            if not lease.renew(self._directory.pk, self._lease_id, **self._budget.state()):
+                logger.warning("The lease on directory %s was lost", self._directory.pk)
+                self._ends = 0
+            self._directory.refresh_from_db(fields=["paused_at", "paused_by"])
+        return time.monotonic() < self._ends and not self._directory.is_paused
+
+    def _begin(self) -> bool:
+        """Begin as much as there is room for; False where nothing was."""
+        is_begun = False
+        while self.is_on():
+            room = min(CONCURRENCY - len(self._under_way), self._budget.room())
+            if room < 1 or not (pieces := self._most_urgent(room)):
+                break
+            self._budget.charge(len(pieces))
+            self._record([self._advance(piece) for piece in pieces])
+            is_begun = True
+        return is_begun
+
+    def _most_urgent(self, room: int) -> Sequence[Piece]:
+        """Take what comes next: whoever waits at a screen comes before what goes by itself."""
+        return (
+            self._pushes(room, only_passwords=True)
+            or self._locates(room)
+            or self._pushes(room, only_passwords=False)
+        )
+
+    def _pushes(self, room: int, *, only_passwords: bool) -> Sequence[Piece]:
+        claimed_at = time.monotonic()
+        claimed = jobs.claim(self._directory.pk, limit=room, only_passwords=only_passwords)
+        return [Piece(pushing.push(self._directory, job, claimed_at=claimed_at)) for job in claimed]
+
+    def _locates(self, room: int) -> Sequence[Piece]:
+        """Look for the accounts of people who were bound."""
+        waiting = preflight.to_locate(self._directory, limit=room)
+        return [Piece(_locate(self._directory, binding)) for binding in waiting]
+
+    def _advance(self, piece: Piece, answer: Future[Any] | None = None) -> Applied | None:
+        """Take a piece of work to its next question, or to its end and what came of it."""
+        work, context = piece.work, piece.context
+        try:
+            if answer is None:
+                question = context.run(next, work)
+            elif error := answer.exception():
+                if isinstance(error, ThrottledError):
+                    self._budget.throttled(error.retry_after_seconds)
+                question = context.run(work.throw, error)
+            else:
+                question = context.run(work.send, answer.result())
+        except StopIteration as end:
+            applied: Applied | None = end.value
+            return applied
+        self._under_way[context.run(submit, question)] = piece
+        return None
+
+    def _collect(self) -> None:
+        """Wait for answers, and go on with what they belong to."""
+        under_way = self._under_way
+        concurrent.futures.wait(
+            under_way,
+            timeout=LOOK_AGAIN_SECONDS,
+            return_when=concurrent.futures.FIRST_COMPLETED,
+        )
+        if len(under_way) > 1:
+            concurrent.futures.wait(under_way, timeout=TOGETHER_SECONDS)
+        done = [answer for answer in under_way if answer.done()]
+        self._record([self._advance(under_way.pop(answer), answer) for answer in done])
+        self._budget.settle(connections.spent(self._directory.pk) - self._spent_before)
+
+    def _record(self, ended: Sequence[Applied | None]) -> None:
+        if applied := [*filter(None, ended)]:
+            with transaction.atomic(durable=True):
+                outcomes.succeeded(self._directory, applied)
+
+
+def _locate(directory: Directory, binding: Binding) -> Asking[None]:
     binding.directory = directory
     try:
-        preflight.locate(binding)
+        yield from preflight.locate(binding)
     except ConnectorError as error:
         outcomes.pause_if_refused(directory, error)
-        return False
-    return True
-
-
-def _start(directory: Directory, job: SyncJob, *, claimed_at: float) -> dict[Future[Sent], SyncJob]:
-    """Send a claimed job; where that is not possible its outcome is recorded at once."""
-    binding = job.binding
-    # The row this drain began with: another identity would make the connector anew.
-    binding.directory = directory
-    try:
-        connector = connector_for(directory)
-        is_located = bool(binding.external_id) and not binding.problem
-        if not is_located and not preflight.locate(binding):
-            with transaction.atomic(durable=True):
-                outcomes.blocked(job)
-            return {}
-        if _was_applied(connector, job):
-            with transaction.atomic(durable=True):
-                receipt = Receipt(request_id=job.request_id)
-                outcomes.succeeded(directory, [outcomes.Success(job, receipt)])
-            return {}
-        password = _open(job) if job.sends_password else None
-    except sealing.KeyMissingError as error:
-        with transaction.atomic(durable=True):
-            preflight.pause(directory, f"This worker has no key: {error}")
-            jobs.retry(job, code="no_key", error=str(error))
-    except sealing.SealingError as error:
-        with transaction.atomic(durable=True):
-            jobs.give_password_up(job, error)
-    except ConnectorError as error:
-        with transaction.atomic(durable=True):
-            outcomes.failed(directory, job, error)
-    else:
-        left = jobs.CLAIM.total_seconds() - (time.monotonic() - claimed_at)
-        if left > PUSH_DEADLINE_SECONDS and ((is_located and not job.is_unclear) or _renote(job)):
-            push = Push(
-                external_id=binding.external_id,
-                attributes=job.sent_attributes,
-                previous=binding.pushed_attributes,
-                attempt_id=job.attempt_id or job.pk,
-                password=password,
-                repeat_key=salted_hmac(
-                    "passwordsync.repeat", str(job.pk), algorithm="sha256"
-                ).digest(),
-            )
-            return {submit(_push(connector, push)): job}
-        with transaction.atomic(durable=True):
-            jobs.retry(job, code="late", error="The worker was too slow to send in time.")
-    return {}
-
-
-def _open(job: SyncJob) -> str:
-    if job.sealed_password is None:
-        raise sealing.PasswordExpiredError("The sealed password is gone.")
-    return sealing.open_password(job.sealed_password, user=job.binding.user)
-
-
-def _renote(job: SyncJob) -> bool:
-    """Note anew what is sent, and when; False where the claim was lost meanwhile."""
-    jobs.note_what_is_sent(job)
-    return bool(
-        SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
-            **{name: getattr(job, name) for name in jobs.SENT}
-        )
-    )
-
-
-async def _push(connector: Connector, push: Push) -> Sent:
-    """Push within the deadline; where the attributes are refused, push the password alone."""
-    try:
-        async with asyncio.timeout(PUSH_DEADLINE_SECONDS):
-            try:
-                return Sent(await connector.push(push))
-            except AttributeRejectedError as error:
-                if push.password is None:
-                    raise
-                refused = error
-            return Sent(await connector.push(replace(push, attributes={})), refused)
-    except TimeoutError:
-        raise UnclearOutcomeError(
-            "The directory did not answer in time; whether it arrived is being found out."
-        ) from None
-
-
-def _was_applied(connector: Connector, job: SyncJob) -> bool:
-    """Settle an unclear attempt: did the password over there change as it was sent?
-
-    Where the very same request may be repeated without harm, that is simpler and surer.  Where
-    the password to send is another by now, there is nothing to settle: it was waited for.
-    """
-    sealed = job.sealed_password
-    if (
-        not job.is_unclear
-        or not job.sends_password
-        or connector.repeats_are_harmless
-        or job.sent_at is None
-        or (sealed is not None and sealed.password_version != job.sent_password_version)
-    ):
-        return False
-    asked_at = timezone.now()
-    change = preflight.wait(submit(connector.password_changed_at(job.binding.external_id)))
-    if change.changed_at is None:
-        return False
-    sent_at = job.sent_at + (change.provider_now - asked_at)  # on the provider's clock
-    return (
-        sent_at - CLOCK_TOLERANCE
-        <= change.changed_at
-        <= sent_at + timedelta(seconds=PUSH_DEADLINE_SECONDS) + CLOCK_TOLERANCE
-    )
-
-
-def _record(directory: Directory, job: SyncJob, future: Future[Sent]) -> None:
-    try:
-        sent = future.result()
-    except ConnectorError as error:
-        with transaction.atomic(durable=True):
-            outcomes.failed(directory, job, error)
-    except Exception:
-        # The one delivery boundary: an error of ours must not stop the others' passwords.
-        logger.exception("Job %s failed in the connector", job.pk)
-        with transaction.atomic(durable=True):
-            outcomes.failed(
-                directory, job, UnclearOutcomeError("An internal error; the log has it.")
-            )
-    else:
-        with transaction.atomic(durable=True):
-            outcomes.succeeded(directory, [outcomes.Success(job, sent.receipt, sent.refused)])

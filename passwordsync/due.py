@@ -141,9 +141,7 @@ def refresh_locked(
             if known and (known.status == Status.WAITING or not _may_be_served(binding)):
                 over.append(pending.pop(binding.pk))
         elif known is None and (is_login or binding.pk not in sending):
-            pending[binding.pk] = _update(
-                SyncJob(binding=binding), binding, found, covered.get(binding.pk)
-            )[0]
+            pending[binding.pk] = _update(_job(binding), binding, found, covered.get(binding.pk))[0]
         elif known is not None and known.status == Status.WAITING:
             job, is_changed = _update(known, binding, found, covered.get(binding.pk))
             changed += [job] * is_changed
@@ -169,6 +167,10 @@ def _let_go(over: Sequence[SyncJob], bindings: Sequence[Binding]) -> None:
         cancel(over)
     if gone := [binding for binding in bindings if not _may_be_served(binding)]:
         SealedPassword.objects.filter(login_check__binding__in=gone).delete()
+
+
+def _job(binding: Binding) -> SyncJob:
+    return SyncJob(binding=binding, directory_id=binding.directory_id)
 
 
 def _update(

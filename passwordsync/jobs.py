@@ -34,6 +34,8 @@ RECOVERY_MARGIN: Final = timedelta(seconds=15)
 """How long after its claim's end a job is taken to be abandoned."""
 SETTLE_DELAY: Final = timedelta(seconds=45)
 """No other password follows one that may still be on its way for this long."""
+SENDING: Final = SyncJob.objects.filter(binding=OuterRef("binding"), status=Status.SENDING)
+"""One at a time for a binding: a follower waits for the one being sent."""
 RELEASED: Final = (
     *due.UPDATED,
     "sealed_password",
@@ -132,22 +134,24 @@ def _first_attempt_at(
     return earliest
 
 
-def claim(directory_id: int, *, limit: int) -> list[SyncJob]:
+def claim(directory_id: int, *, limit: int, only_passwords: bool = False) -> list[SyncJob]:
     """Take queued jobs of a directory for sending; people who waited longest first.
 
-    Jobs that should not be sent are ended, or go back to waiting, on the way.  Each claimed job
-    has binding, user, directory and sealed password loaded.
+    Nothing is taken where the directory is paused.  Jobs that should not be sent are ended, or go
+    back to waiting, on the way.  Each claimed job has binding, user, directory and sealed password
+    loaded.
     """
     with transaction.atomic(durable=True):
         candidates = list(
             SyncJob.objects.select_for_update(of=("self",), skip_locked=True)
             .filter(
+                ~Exists(SENDING),
                 status=Status.QUEUED,
-                binding__directory=directory_id,
+                directory=directory_id,
+                directory__paused_at=None,
                 next_attempt_at__lte=timezone.now(),
+                **({"sends_password": True} if only_passwords else {}),
             )
-            # One at a time for a binding: a follower waits for the one being sent.
-            .exclude(binding__jobs__status=Status.SENDING)
             .select_related("binding__user", "binding__directory", "sealed_password")
             # Who waits at a screen comes before what goes by itself.
             .order_by("-sends_password", "queued_at")[:limit]
@@ -340,7 +344,7 @@ def recover_abandoned(directory_id: int) -> int:
     """Take back jobs whose worker is gone: they may have been sent."""
     abandoned = SyncJob.objects.filter(
         status=Status.SENDING,
-        binding__directory=directory_id,
+        directory=directory_id,
         claimed_until__lt=Now() - RECOVERY_MARGIN,
     )
     count = 0
@@ -405,7 +409,7 @@ def retry_now(*, jobs: Iterable[SyncJob], actor: User | None) -> int:
         )
     )
     with transaction.atomic():
-        wake(waiting.values_list("binding__directory", flat=True))
+        wake(waiting.values_list("directory", flat=True))
         count = waiting.update(next_attempt_at=timezone.now())
     logger.info("passwordsync.syncjob.retry: %d by %s", count, actor and actor.pk)
     return count

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import LoginEvent, SealedPassword
-from directories.models import Binding
+from directories.models import Binding, Directory
 
 Q = models.Q
 
@@ -60,6 +60,10 @@ class SyncJob(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     binding = models.ForeignKey(
         Binding, models.PROTECT, related_name="jobs", verbose_name=_("binding")
+    )
+    # The binding's own, so that an index can hold the queue of each directory in its order.
+    directory = models.ForeignKey(
+        Directory, models.PROTECT, related_name="jobs", verbose_name=_("directory")
     )
     trigger = models.CharField(_("due because"), max_length=8, choices=Due)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
@@ -134,10 +138,14 @@ class SyncJob(models.Model):
         )
         indexes = (
             models.Index(
-                fields=["next_attempt_at"], condition=Q(status=Status.QUEUED), name="job_queued"
+                fields=["directory", "-sends_password", "queued_at"],
+                condition=Q(status=Status.QUEUED),
+                name="job_queued",
             ),
             models.Index(
-                fields=["claimed_until"], condition=Q(status=Status.SENDING), name="job_sending"
+                fields=["directory", "claimed_until"],
+                condition=Q(status=Status.SENDING),
+                name="job_sending",
             ),
             models.Index(fields=["binding", "-created_at"], name="job_binding"),
             models.Index(fields=["-created_at"], name="job_newest"),

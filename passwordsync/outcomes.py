@@ -54,7 +54,7 @@ PUSHED: Final = (
 
 
 @dataclass(frozen=True)
-class Success:
+class Applied:
     """A push that was applied; ``refused`` where its attributes were left out."""
 
     job: SyncJob
@@ -62,23 +62,23 @@ class Success:
     refused: AttributeRejectedError | None = None
 
 
-def succeeded(directory: Directory, successes: Iterable[Success]) -> None:
+def succeeded(directory: Directory, pushes: Iterable[Applied]) -> None:
     """Write down that what jobs note as sent was applied; as many statements for many as for one.
 
     They are of different bindings.
     """
-    by_binding = {success.job.binding_id: success for success in successes}
+    by_binding = {applied.job.binding_id: applied for applied in pushes}
     locked = due.loaded(Binding.objects.filter(pk__in=by_binding))
     ended = jobs.finish_sent(
-        {success.job: success.receipt.request_id for success in by_binding.values()}
+        {applied.job: applied.receipt.request_id for applied in by_binding.values()}
     )
     written, covered = [], {}
     for binding in locked:
-        success = by_binding[binding.pk]
-        if success.job in ended:
+        applied = by_binding[binding.pk]
+        if applied.job in ended:
             # The values this push had in view; fields of later steps are among them.
-            covered[binding.pk] = attributes.values_of(success.job.binding)
-            _note(directory, binding, success, covered[binding.pk])
+            covered[binding.pk] = attributes.values_of(applied.job.binding)
+            _note(directory, binding, applied, covered[binding.pk])
             written.append(binding)
     write(written, PUSHED)
     if written and directory.refusals_in_row:
@@ -88,11 +88,11 @@ def succeeded(directory: Directory, successes: Iterable[Success]) -> None:
 
 
 def _note(
-    directory: Directory, binding: Binding, success: Success, covered: dict[str, str]
+    directory: Directory, binding: Binding, applied: Applied, covered: dict[str, str]
 ) -> None:
-    now, job, sent = timezone.now(), success.job, success.job.sent_attributes
-    _note_refused(binding, sent, success.refused)
-    if success.refused is None:
+    now, job, sent = timezone.now(), applied.job, applied.job.sent_attributes
+    _note_refused(binding, sent, applied.refused)
+    if applied.refused is None:
         binding.pushed_attributes = attributes.after(binding.pushed_attributes, sent)
         binding.external_address = (
             attributes.new_address(directory, sent) or binding.external_address

@@ -16,17 +16,17 @@ def write(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     if not rows:
         return
     meta, quote = rows[0]._meta, connection.ops.quote_name
-    key = meta.pk
-    columns = [meta.get_field(name) for name in fields]
-    changes = ", ".join(f"{quote(column.column)} = %s" for column in columns)
+    columns = [column for column in meta.concrete_fields if column.name in fields]
+    changes = ", ".join(f"{quote(str(column.column))} = %s" for column in columns)
     with connection.cursor() as cursor:
         cursor.executemany(
             # Its names are the models' own.
-            f"UPDATE {quote(meta.db_table)} SET {changes} WHERE {quote(key.column)} = %s",  # noqa: S608
+            f"UPDATE {quote(meta.db_table)} SET {changes} "  # noqa: S608
+            f"WHERE {quote(str(meta.pk.column))} = %s",
             [
                 [
                     column.get_db_prep_save(getattr(row, column.attname), connection)
-                    for column in (*columns, key)
+                    for column in (*columns, meta.pk)
                 ]
                 for row in rows
             ],

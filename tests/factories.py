@@ -108,6 +108,7 @@ class SyncJobFactory(DjangoModelFactory[SyncJob]):
         model = SyncJob
 
     binding = factory.SubFactory(BindingFactory)
+    directory = factory.SelfAttribute("binding.directory")
     trigger = Due.NEVER
     status = Status.WAITING
 

@@ -75,6 +75,12 @@ ADDRESSES: Final = {
     "admin/directories/directory/<path:object_id>/check/": (
         "admin:directories_directory_check_now_page"
     ),
+    "admin/directories/directory/<path:object_id>/pause/": (
+        "admin:directories_directory_pause_page"
+    ),
+    "admin/directories/directory/<path:object_id>/resume/": (
+        "admin:directories_directory_resume_page"
+    ),
     "admin/directories/directory/<path:object_id>/sending/": (
         "admin:directories_directory_sending"
     ),

@@ -28,6 +28,18 @@ class ProposedBookmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quota:
+    """So many requests in so many seconds, as the provider publishes it.
+
+    ``shared_by`` names the fields of a directory that are the same where directories share it.
+    """
+
+    requests: int
+    seconds: int
+    shared_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConnectorKind:
     """A kind of directory; ``module`` has ``parse_credentials`` and the class ``connector``."""
 
@@ -37,6 +49,8 @@ class ConnectorKind:
     needs_admin_email: bool
     tells_passwords: bool
     """Whether it says at once when a password last changed."""
+    quotas: tuple[Quota, ...]
+    """In requests as the connector's ``spent`` counts them."""
     bookmarks: tuple[ProposedBookmark, ...] = ()
 
     def parse_credentials(self, text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
@@ -86,6 +100,9 @@ CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
             connector="GoogleWorkspaceConnector",
             needs_admin_email=True,
             tells_passwords=False,
+            # Per user and Cloud project. Source: developers.google.com/workspace/admin/directory/
+            # v1/limits, read 2026-11-23.
+            quotas=(Quota(requests=2400, seconds=60, shared_by=("client_id", "admin_email")),),
             bookmarks=(
                 ProposedBookmark("Gmail", "https://mail.google.com/", "Mail", "mail"),
                 ProposedBookmark("Drive", "https://drive.google.com/", "Files", "files"),
@@ -100,6 +117,12 @@ CONNECTORS: Mapping[str, ConnectorKind] = MappingProxyType(
             connector="MicrosoftEntraConnector",
             needs_admin_email=False,
             tells_passwords=True,
+            # Writes, of an application in a tenant, and in all of them. Source:
+            # learn.microsoft.com/graph/throttling-limits, read 2026-11-23.
+            quotas=(
+                Quota(requests=3000, seconds=150, shared_by=("client_id", "tenant_id")),
+                Quota(requests=35_000, seconds=300, shared_by=("client_id",)),
+            ),
             bookmarks=(
                 ProposedBookmark("Outlook", "https://outlook.office.com/", "Mail", "mail"),
                 ProposedBookmark("Teams", "https://teams.microsoft.com/", "Chat", "chat"),

@@ -158,6 +158,10 @@ class Connector(Protocol):
 
     repeats_are_harmless: bool
 
+    @property
+    def spent(self) -> float:
+        """How much of the published quotas was used since it was made, in requests."""
+
     def __init__(self, connection: Connection, endpoints: Endpoints) -> None: ...
 
     async def check(self) -> Check:

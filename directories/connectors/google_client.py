@@ -153,6 +153,7 @@ class GoogleClient:
         self._token = _Token(connection, endpoints)
         self._idle: list[Http] = []
         self._is_closed = False
+        self.spent = 0.0
 
     async def run(self, make_request: MakeRequest, push: Push | None = None) -> Answer:
         """Make a request in a thread, send it once, and return the answer of 200.
@@ -190,9 +191,11 @@ class GoogleClient:
         request.postproc = _as_answer
         token = self._token.get()
         with self._http(call) as http:
+            self.spent += 1
             answer = _execute(request, http, token)
             if answer.status == 401:
                 call.not_applied()
+                self.spent += 1
                 answer = _execute(request, http, self._token.get(rejected=token))
         return answer if answer.status == 200 else refusal(answer, push)
 

@@ -120,6 +120,11 @@ class GoogleWorkspaceConnector:
         self._endpoints = endpoints
         self._client: GoogleClient = GoogleClient(connection, endpoints)
 
+    @property
+    def spent(self) -> float:
+        """See Connector.spent: at Google every request counts the same."""
+        return self._client.spent
+
     async def check(self) -> Check:
         """See Connector.check."""
         connection = self._connection

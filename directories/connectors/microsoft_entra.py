@@ -120,6 +120,11 @@ class MicrosoftEntraConnector:
         self._connection = connection
         self._client: GraphClient = GraphClient(connection, endpoints)
 
+    @property
+    def spent(self) -> float:
+        """See Connector.spent: reads have a much larger quota of their own."""
+        return self._client.spent
+
     async def check(self) -> Check:
         """See Connector.check."""
         try:

@@ -9,9 +9,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from accounts.models import User
 from directories.models import Directory
 from tests.admin.conftest import Act, said
-from tests.factories import BindingFactory, DirectoryFactory
+from tests.factories import BindingFactory, DirectoryFactory, SyncJobFactory
 
 GUID = "11111111-1111-1111-1111-111111111111"
 CREDENTIALS = {"tenant_id": GUID, "client_id": GUID, "client_secret": "a-canary-secret"}
@@ -163,3 +164,47 @@ def test_looking_at_the_question_does_nothing(as_operator: Client) -> None:
 
     directory.refresh_from_db()
     assert directory.check_requested_at is None
+
+
+def test_operator_pauses_and_resumes(as_operator: Client, operator: User) -> None:
+    directory = DirectoryFactory()
+    act = Act(as_operator, "directories_directory")
+
+    act.agree("pause", directory, reason="Migration")
+
+    directory.refresh_from_db()
+    assert (directory.paused_by, directory.paused_reason) == (operator, "Migration")
+    assert directory.is_paused
+    page = as_operator.get(f"/admin/directories/directory/{directory.pk}/resume/")
+    assert page.context["action"] == "resume"
+
+    act.agree("resume", directory)
+
+    directory.refresh_from_db()
+    assert (directory.is_paused, directory.paused_by) == (False, None)
+
+
+def test_pause_needs_a_reason_and_both_skip_what_is_so_already(as_operator: Client) -> None:
+    directory = DirectoryFactory()
+
+    asked = as_operator.get(f"/admin/directories/directory/{directory.pk}/pause/")
+    resumed = Act(as_operator, "directories_directory").ask("resume", directory)
+
+    assert b'name="reason"' in asked.content
+    assert b"There is nothing to do" in resumed.content
+    directory.refresh_from_db()
+    assert not directory.is_paused
+
+
+def test_page_says_how_many_fit_and_warns_where_more_wait(as_operator: Client) -> None:
+    directory = DirectoryFactory(requests_per_minute=1)
+    url = f"/admin/directories/directory/{directory.pk}/change/"
+    before = as_operator.get(url).text
+
+    for _ in range(60):
+        SyncJobFactory(queued=True, binding__directory=directory)
+
+    assert "59 passwords fit into the life of a sealed one. 0 passwords are queued." in before
+    assert "More passwords are queued" not in before
+    assert "More passwords are queued" in as_operator.get(url).text
+    assert "More passwords are queued" in as_operator.get("/admin/directories/directory/").text

@@ -10,9 +10,10 @@ from django.utils import timezone
 from accounts.key_pairs import PrivateKey
 from accounts.models import SealedPassword, User
 from directories import bindings, connections, lease
+from directories.budget import Budget
 from directories.models import Binding, Directory
 from passwordsync import drain as drain_module
-from passwordsync import due, jobs, tasks
+from passwordsync import due, jobs, pushing, tasks
 from passwordsync.drain import drain
 from passwordsync.models import Due, Status, SyncJob
 from tests.factories import BindingFactory, UserFactory, sealed
@@ -138,7 +139,7 @@ def test_a_stale_worker_changes_nothing_of_a_job_that_was_claimed_again():
         assert jobs.finish(stale, Status.SUCCEEDED) is False
         assert jobs.retry(stale, code="x", error="x") is False
 
-    assert drain_module._renote(stale) is False
+    assert pushing._renote(stale) is False
     assert SyncJob.objects.get().status == Status.SENDING
 
 
@@ -202,7 +203,7 @@ def test_a_lost_lease_ends_the_slice(monkeypatch):
     directory = BindingFactory().directory
     mine = lease.acquire(directory.pk)
     assert mine
-    slice_ = drain_module.Slice(directory, mine)
+    slice_ = drain_module.Slice(directory, mine, Budget(directory))
     assert slice_.is_on()
     monkeypatch.setattr(drain_module, "RENEW_SECONDS", -1)
 
@@ -214,7 +215,7 @@ def test_a_lost_lease_ends_the_slice(monkeypatch):
 def test_a_worker_that_is_late_does_not_send(client, company, monkeypatch):
     company.bind(company.entra)
     company.drain()
-    monkeypatch.setattr(drain_module, "PUSH_DEADLINE_SECONDS", 1000)
+    monkeypatch.setattr(pushing, "PUSH_DEADLINE_SECONDS", 1000)
 
     log_in_by_form(client, company.grace)
     company.drain()
@@ -227,14 +228,15 @@ def test_a_password_changed_during_a_push_is_due_afterwards(client, company, mon
     company.bind(company.entra)
     company.drain()
     log_in_by_form(client, company.grace)
-    record = drain_module._record
+    advance = drain_module.Slice._advance
 
-    def change_meanwhile(*args):
-        company.grace.set_password("another-Canary-8-here")
-        company.grace.save()
-        record(*args)
+    def change_meanwhile(slice_, piece, answer=None):
+        if answer:
+            company.grace.set_password("another-Canary-8-here")
+            company.grace.save()
+        return advance(slice_, piece, answer)
 
-    monkeypatch.setattr(drain_module, "_record", change_meanwhile)
+    monkeypatch.setattr(drain_module.Slice, "_advance", change_meanwhile)
     drain(company.entra.pk)
 
     assert Binding.objects.get().pushed_password_version == 1
@@ -324,13 +326,14 @@ def test_what_an_operator_asks_for_during_a_push_stays_asked_for(client, company
     company.bind(company.entra)
     company.drain()
     log_in_by_form(client, company.grace)
-    record = drain_module._record
+    advance = drain_module.Slice._advance
 
-    def ask_meanwhile(*args):
-        jobs.ask(bindings=list(Binding.objects.all()), actor=None)
-        record(*args)
+    def ask_meanwhile(slice_, piece, answer=None):
+        if answer:
+            jobs.ask(bindings=list(Binding.objects.all()), actor=None)
+        return advance(slice_, piece, answer)
 
-    monkeypatch.setattr(drain_module, "_record", ask_meanwhile)
+    monkeypatch.setattr(drain_module.Slice, "_advance", ask_meanwhile)
     drain(company.entra.pk)
 
     assert SyncJob.objects.get(status=Status.WAITING).trigger == Due.ASKED

@@ -27,7 +27,7 @@ def test_quota_is_retried_when_the_directory_says(client, company):
     log_in(client, company.grace)
     company.drain()
 
-    job = SyncJob.objects.get(binding__directory=company.entra)
+    job = SyncJob.objects.get(directory=company.entra)
     assert job.next_attempt_at > timezone.now() + timedelta(seconds=25)
     assert states(company)["Entra"].state == State.RETRYING
     assert company.opens(company.google)
