@@ -44,6 +44,8 @@ RELEASED: Final = (
 )
 """What a login writes into the jobs that it serves."""
 SENT: Final = ("sent_at", "sent_password_version", "sent_attributes")
+CLAIMED: Final = ("attempt_id", "attempts", "next_attempt_at", *SENT)
+"""What a claim writes into each job, besides what is the same for all of them."""
 BACKOFF: Final = timedelta(seconds=2)
 """The longest first delay of a retry; it doubles with each attempt …"""
 BACKOFF_AT_MOST: Final = timedelta(minutes=2)
@@ -152,33 +154,27 @@ def claim(directory_id: int, *, limit: int, only_passwords: bool = False) -> lis
                 next_attempt_at__lte=timezone.now(),
                 **({"sends_password": True} if only_passwords else {}),
             )
-            .select_related("binding__user", "binding__directory", "sealed_password")
+            .select_related("binding__user", "sealed_password")
+            # Not joined: it is one row, and a wide one.
+            .prefetch_related("binding__directory")
             # Who waits at a screen comes before what goes by itself.
             .order_by("-sends_password", "queued_at")[:limit]
         )
         attributes.load_managers(job.binding for job in candidates)
         claimed = [job for job in candidates if _is_to_be_sent(job)]
+        claim_id = uuid4()
         for job in claimed:
-            job.claim_id = job.attempt_id = uuid4()
-            job.claimed_until = Now() + CLAIM
+            job.claim_id, job.attempt_id = claim_id, uuid4()
             job.status = Status.SENDING
             job.attempts += 1
             # Written before the call, so that a crash cannot make a tight loop.
             job.next_attempt_at = timezone.now() + backoff(job.attempts)
             if not job.is_unclear:
                 note_what_is_sent(job)
-        SyncJob.objects.bulk_update(
-            claimed,
-            [
-                "claim_id",
-                "attempt_id",
-                "claimed_until",
-                "status",
-                "attempts",
-                "next_attempt_at",
-                *SENT,
-            ],
+        SyncJob.objects.filter(pk__in=[job.pk for job in claimed]).update(
+            status=Status.SENDING, claim_id=claim_id, claimed_until=Now() + CLAIM
         )
+        write(claimed, CLAIMED)
     return claimed
 
 
