@@ -77,7 +77,10 @@ def seed(control: str, domain: str, count: int, *, with_accounts: int) -> None:
         bindings = people.bind(everybody[:with_accounts], directory, sandbox=sandbox)
         bindings += people.bind(everybody[with_accounts:], directory)
         SyncJob.objects.bulk_create(
-            (SyncJob(binding=binding, trigger=Due.NEVER) for binding in bindings),
+            (
+                SyncJob(binding=binding, directory=directory, trigger=Due.NEVER)
+                for binding in bindings
+            ),
             batch_size=people.BATCH,
         )
     # As PostgreSQL does by itself, some time after so many rows.

@@ -20,12 +20,14 @@ from passwordsync.models import Due, Status, SyncJob
 from tests.benchmarks.logins import PASSWORD
 
 BATCH: Final = 2000
+UNLIMITED: Final = 1_000_000
+"""Requests a minute: as many as this machine can."""
 APART: Final = 1_000_000
 """Numbers of people who have nothing to do with each other start so far apart."""
 
 
 def google(sandbox: SandboxControl, domain: str = "example.com") -> Directory:
-    """Connect a Google Workspace customer of the sandbox."""
+    """Connect a Google Workspace customer of the sandbox; see ``entra``."""
     credentials = sandbox.add_google_customer(domains=(domain,), admin_email=f"it@{domain}")
     return _connected(
         Directory(
@@ -39,7 +41,7 @@ def google(sandbox: SandboxControl, domain: str = "example.com") -> Directory:
 
 
 def entra(sandbox: SandboxControl, domain: str = "example.com") -> Directory:
-    """Connect an Entra tenant of the sandbox; a scan has just covered it."""
+    """Connect an Entra tenant of the sandbox; a scan has just covered it, and no pace holds it."""
     credentials = sandbox.add_entra_tenant(domains=(domain,))
     return _connected(
         Directory(kind=Directory.Kind.MICROSOFT_ENTRA, name=f"Entra {domain}", domain=domain),
@@ -51,7 +53,8 @@ def _connected(directory: Directory, credentials: dict[str, str]) -> Directory:
     add_directory(directory=directory, credentials=json.dumps(credentials), actor=None)
     preflight.check(directory)
     directory.scanned_at = timezone.now()
-    directory.save(update_fields=["scanned_at"])
+    directory.requests_per_minute = UNLIMITED
+    directory.save(update_fields=["scanned_at", "requests_per_minute"])
     return directory
 
 
@@ -134,6 +137,7 @@ def queue_passwords(bindings: Sequence[Binding]) -> None:
         (
             SyncJob(
                 binding=binding,
+                directory_id=binding.directory_id,
                 trigger=Due.ASKED if binding.is_managed else Due.NEVER,
                 status=Status.QUEUED,
                 login_event=event,

@@ -91,6 +91,8 @@ def _front(
 ) -> Front:
     number, window = quota
     per_second = number / window * SCALE
+    directory.requests_per_minute = round(per_second * 60)
+    directory.save(update_fields=["requests_per_minute"])
     everybody = people.add_people(round(per_second * seconds), first=directory.pk * people.APART)
     bindings = people.bind(everybody, directory, sandbox=sandbox)
     return Front(directory, bindings, provider, per_second)

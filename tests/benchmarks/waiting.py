@@ -59,7 +59,8 @@ def _tenant(sandbox: Sandbox, domain: str, waiting: int) -> tuple[Directory, lis
     """Connect a tenant; one of its people more than will wait is for warming up."""
     directory = people.entra(sandbox, domain)
     directory.sends_attributes = Directory.SendsAttributes.AT_ONCE
-    directory.save(update_fields=["sends_attributes"])
+    directory.requests_per_minute = None
+    directory.save(update_fields=["sends_attributes", "requests_per_minute"])
     everybody = people.add_people(waiting + 1, first=directory.pk * people.APART, domain=domain)
     return directory, people.bind(everybody, directory, sandbox=sandbox)
 
@@ -74,6 +75,7 @@ def _queue_details(directory: Directory, bindings: list[Binding]) -> None:
         (
             SyncJob(
                 binding=binding,
+                directory=directory,
                 trigger=Due.RECORD,
                 status=Status.QUEUED,
                 sends_password=False,
