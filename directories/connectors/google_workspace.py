@@ -69,6 +69,8 @@ EVENTS = (
 MAX_EVENTS = 50
 # Newest first, so more would not help; a few late ones may stand in the wrong order.
 SALT_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+passlib.hash.sha512_crypt.using(rounds=1000).hash("")
+# passlib gets ready at its first hash, and fails one of two threads that are first together.
 
 
 def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
@@ -255,9 +257,7 @@ class GoogleWorkspaceConnector:
         """Write once; the body, with its hash, is made in the thread that sends it."""
 
         def make_request(services: Services) -> Any:
-            return services.users.update(
-                userKey=push.external_id, body=make_body(), fields="id"
-            )
+            return services.users.update(userKey=push.external_id, body=make_body(), fields="id")
 
         answer = await self._run(make_request, push)
         if (answer.body or {}).get("id") != push.external_id:
@@ -363,9 +363,7 @@ class GoogleWorkspaceConnector:
         return await self._client.run(make_request, push)
 
     async def _user(self, key: str, fields: str) -> dict[str, Any]:
-        answer = await self._run(
-            lambda services: services.users.get(userKey=key, fields=fields)
-        )
+        answer = await self._run(lambda services: services.users.get(userKey=key, fields=fields))
         return answer.body or {}
 
     async def _audit_log_warnings(self) -> tuple[str, ...]:
