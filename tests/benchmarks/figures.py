@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,14 +75,16 @@ def cpu(work: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1000
 
 
-def peak_megabytes() -> float:
-    """Get the most memory that this process has had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024 / (1024 if sys.platform == "darwin" else 1)
-
-
-def resident_megabytes(pid: int) -> float:
-    """Get the memory that a process has now; Linux only."""
+def resident_megabytes(pid: int, name: str = "VmRSS") -> float:
+    """Get the memory that a process has now, or ("VmHWM") had at most; Linux only."""
     status = Path(f"/proc/{pid}/status").read_text()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith(name))
     return int(kilobytes) / 1024
+
+
+@contextmanager
+def memory_growth(pid: int) -> Iterator[Callable[[], float]]:
+    """Get how many megabytes more than at its begin a process had at most within the block."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # forget what it had at most before
+    before = resident_megabytes(pid)
+    yield lambda: resident_megabytes(pid, "VmHWM") - before

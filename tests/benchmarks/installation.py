@@ -51,7 +51,7 @@ class Installation:
 
     def __init__(self, database: str, *, beside: Installation | None = None) -> None:
         self.database = database
-        self.sandbox = beside.sandbox if beside else Sandbox()
+        self.sandbox: Sandbox = beside.sandbox if beside else Sandbox()
         self.environment: dict[str, str] = {}
         self._is_beside = beside is not None
         self._kept = ExitStack()

@@ -6,7 +6,8 @@ a process of its own, in turn with the small one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -23,8 +24,20 @@ from tests.benchmarks.logins import cpu_of_login
 
 ROUNDS: Final = 6
 AT_MOST_TIMES: Final = 1.2
-Costs = tuple[list[float], float]
-"""CPU milliseconds of each login of a round, and of each of its pushes."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """CPU milliseconds of each login, and of each push on the average."""
+
+    logins: list[float]
+    push: float
+
+
+COSTS: Final[Mapping[str, Callable[[Day], list[float]]]] = {
+    "login but its Argon2": lambda day: day.logins,
+    "push": lambda day: [day.push],
+}
 
 
 def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
@@ -39,33 +52,22 @@ def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
         seeded = large.submit(seed, control, "many.example", many, with_accounts=each * ROUNDS)
         seed(control, "few.example", few, with_accounts=each * ROUNDS)
         seeded.result()
-        small_days, large_days = [], []
+        days = []
         for number in range(ROUNDS):
             numbers = range(number * each, (number + 1) * each)
-            small_days.append(day("few.example", numbers))
-            large_days.append(large.submit(day, "many.example", numbers).result())
+            in_large = large.submit(day, "many.example", numbers)
+            days.append((in_large.result(), day("few.example", numbers)))
+    # The first day also loads what a process keeps.
     return [
         Figure(
             what=f"CPU of a {name}, {many:,} people",
-            measured=median(in_large),
-            baseline=median(in_small),
+            measured=median(cost for in_large, _ in days[1:] for cost in costs(in_large)),
+            baseline=median(cost for _, in_small in days[1:] for cost in costs(in_small)),
             unit="ms",
             at_most_times=AT_MOST_TIMES,
         )
-        for name, in_small, in_large in (
-            ("login but its Argon2", *(_logins(days) for days in (small_days, large_days))),
-            ("push", *(_pushes(days) for days in (small_days, large_days))),
-        )
+        for name, costs in COSTS.items()
     ]
-
-
-def _logins(days: Sequence[Costs]) -> list[float]:
-    # The first day also loads what a process keeps.
-    return [taken for logins, _push in days[1:] for taken in logins]
-
-
-def _pushes(days: Sequence[Costs]) -> list[float]:
-    return [push for _logins, push in days[1:]]
 
 
 def seed(control: str, domain: str, count: int, *, with_accounts: int) -> None:
@@ -89,15 +91,17 @@ def seed(control: str, domain: str, count: int, *, with_accounts: int) -> None:
             cursor.execute("ANALYZE")
 
 
-def day(domain: str, numbers: Sequence[int]) -> Costs:
+def day(domain: str, numbers: Sequence[int]) -> Day:
     """Log people in, then drain both directories."""
-    logins = [cpu_of_login(f"person{number}@{domain}") for number in numbers]
-    drained = cpu(lambda: [drain(pk) for pk in Directory.objects.values_list("pk", flat=True)])
-    pushed = 2 * len(numbers)
-    sent = SyncJob.objects.filter(
-        status=Status.SUCCEEDED,
-        binding__user__email__in=[f"person{number}@{domain}" for number in numbers],
-    ).count()
-    if sent != pushed:
-        raise AssertionError(f"{sent} of {pushed} pushes succeeded.")
-    return logins, drained / pushed
+    emails = [f"person{number}@{domain}" for number in numbers]
+    logins = [cpu_of_login(email) for email in emails]
+    drained = cpu(_drain_all)
+    sent = SyncJob.objects.filter(status=Status.SUCCEEDED, binding__user__email__in=emails).count()
+    if sent != 2 * len(emails):
+        raise AssertionError(f"{sent} of {2 * len(emails)} pushes succeeded.")
+    return Day(logins=logins, push=drained / sent)
+
+
+def _drain_all() -> None:
+    for directory_id in Directory.objects.values_list("pk", flat=True):
+        drain(directory_id)

@@ -27,6 +27,8 @@ ROWS: Final = {
     "memory": Row(needs_broker=True),
     "storm": Row(needs_broker=True),
     "waiting": Row(needs_broker=True),
+    "login_to_directories": Row(),
+    "drift_scan": Row(),
 }
 
 
