@@ -55,8 +55,8 @@ def table(figures: Iterable[Figure]) -> str:
     lines += [
         (
             figure.what,
-            "" if figure.baseline is None else f"{figure.baseline:.1f}",
-            f"{figure.measured:.1f} {figure.unit}".strip(),
+            "" if figure.baseline is None else f"{figure.baseline:.2f}",
+            f"{figure.measured:.2f} {figure.unit}".strip(),
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
             figure.goal,
             "" if not figure.goal else "met" if figure.is_met else "NOT MET",
