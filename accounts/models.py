@@ -347,6 +347,20 @@ class LoginEvent(models.Model):
         return f"{self.get_kind_display()}, {self.get_outcome_display()}"
 
 
+class Part(models.Model):
+    """A part of the installation that has no address, and when it was seen last.
+
+    ``opens`` are the ids of the keys that a worker holds, in hexadecimal.
+    """
+
+    name = models.CharField(max_length=255, primary_key=True)
+    seen_at = models.DateTimeField()
+    opens = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class SealedPassword(models.Model):
     """A password as it waits between login and push; ``accounts.sealing`` makes and opens it.
 

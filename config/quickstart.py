@@ -37,7 +37,14 @@ PASSWORD: Final = "Correct-Horse-7-Battery"  # noqa: S105  of made-up people
 ADMINISTRATOR: Final = "ada"
 WAIT_SECONDS: Final = 60
 NOT_FOR_IT: Final = frozenset(
-    {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL", "DJANGO_SETTINGS_MODULE"}
+    {
+        "DATABASE_URL",
+        "CELERY_BROKER_URL",
+        "CACHE_URL",
+        "EMAIL_URL",
+        "METRICS_BIND",
+        "DJANGO_SETTINGS_MODULE",
+    }
 )
 """What the environment may say about another installation."""
 

@@ -138,6 +138,7 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
+    "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -190,7 +191,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
-        "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
+        "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
     }
 # Failed sign-ins are counted here: for all processes together, and more than can be flushed out.
 CACHES = {
@@ -224,9 +225,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     else {"max_retries": 0}
 )
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = 8
+CELERY_WORKER_CONCURRENCY = 16
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULE = {
     "wake-directories": {
@@ -256,6 +256,12 @@ if EMBEDDED:
         "schedule": 600,
         "options": {"expires": 600},
     }
+
+# --- Figures for Prometheus, on a listener of the workers that push
+
+METRICS_BIND = env.str("METRICS_BIND", default="")
+if METRICS_BIND and not re.fullmatch(r"\S+:\d+", METRICS_BIND):
+    raise ImproperlyConfigured("METRICS_BIND has to be HOST:PORT, for example 127.0.0.1:9464.")
 
 # --- Mail
 
@@ -367,6 +373,8 @@ STORAGES = {
     else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
+_reports = {"What waits": "admin-waiting", "Passwords written": "admin-churn"}
+"""Pages of the admin that are no lists: their addresses."""
 UNFOLD = {
     "SITE_TITLE": PRODUCT_NAME,
     "SITE_HEADER": PRODUCT_NAME,
@@ -391,7 +399,7 @@ UNFOLD = {
                     {
                         "title": name,
                         "icon": icon,
-                        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+                        "link": reverse_lazy(_reports.get(name, f"admin:{app}_{model}_changelist")),
                         "permission": lambda request, permission=f"{app}.view_{model}": (
                             request.user.has_perm(permission)
                         ),
@@ -410,6 +418,8 @@ UNFOLD = {
                         ("Directories", "domain", "directories", "directory"),
                         ("Bindings", "link", "directories", "binding"),
                         ("Sync jobs", "sync", "passwordsync", "syncjob"),
+                        ("What waits", "hourglass_top", "directories", "binding"),
+                        ("Passwords written", "key", "directories", "binding"),
                     ],
                     "Portal": [
                         ("Organisation", "apartment", "portal", "organisation"),
@@ -428,13 +438,19 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_tokens": {"()": "config.logs.WithoutTokens"}},
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {
+        "without_tokens": {"()": "config.logs.WithoutTokens"},
+        "with_job": {"()": "config.logs.WithJob"},
+    },
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name} [{job}] {message}", "style": "{"},
+        "json": {"()": "config.logs.JsonLines"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["without_tokens"],
-            "formatter": "plain",
+            "filters": ["without_tokens", "with_job"],
+            "formatter": "plain" if EMBEDDED else "json",
         },
         **(
             {
@@ -444,7 +460,7 @@ LOGGING = {
                     "maxBytes": 10_000_000,
                     "backupCount": 5,
                     "delay": True,
-                    "filters": ["without_tokens"],
+                    "filters": ["without_tokens", "with_job"],
                     "formatter": "plain",
                 }
             }

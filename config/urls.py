@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import forgotten, make_first_administrator, set_up
+from config import health
+from passwordsync.admin_reports import churn_page, waiting_page
 from portal.views import theme
 
 urlpatterns = [
@@ -46,5 +48,10 @@ urlpatterns = [
     ),
     path("first-administrator/<str:token>/", make_first_administrator, name="first-administrator"),
     path("theme.css", theme, name="theme"),
+    path("admin/waiting/", admin.site.admin_view(waiting_page), name="admin-waiting"),
+    path("admin/churn/", admin.site.admin_view(churn_page), name="admin-churn"),
     path("admin/", admin.site.urls),
+    # Answered before any other middleware: config.health.
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]

@@ -8,12 +8,15 @@ thread of whoever runs the work, where the ORM is.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from directories.connections import submit
-from directories.connectors.errors import DirectoryUnavailableError
+from directories.connectors.errors import ConnectorError, DirectoryUnavailableError
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Asking = Generator[Coroutine[Any, Any, Any], Any, T]
@@ -23,12 +26,20 @@ VERB_DEADLINE_SECONDS: Final = 45
 
 
 async def in_time(question: Coroutine[Any, Any, T]) -> T:
-    """Ask within the deadline; a directory that hangs is DirectoryUnavailableError."""
+    """Ask within the deadline; a directory that hangs is DirectoryUnavailableError.
+
+    So is an error of ours: met for one person, it must not stop the drain that serves the others.
+    """
     try:
         async with asyncio.timeout(VERB_DEADLINE_SECONDS):
             return await question
     except TimeoutError:
         raise DirectoryUnavailableError("The directory did not answer in time.") from None
+    except ConnectorError:
+        raise
+    except Exception:
+        logger.exception("A connector failed")
+        raise DirectoryUnavailableError("An internal error; the log has it.") from None
 
 
 def run(work: Asking[T]) -> T:

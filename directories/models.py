@@ -218,7 +218,7 @@ class Binding(models.Model):
         PRIVILEGED = "account_privileged", _("privileged account")
         TAKEN = "account_taken", _("account bound to somebody else")
         PERMISSION_DENIED = "permission_denied", _("permission denied")
-        OTHER = "account", _("refused")
+        OTHER = "account", _("account refused")
 
     class DriftBy(models.TextChoices):
         """Who changed the password over there, as far as the directory tells."""

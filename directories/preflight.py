@@ -6,9 +6,8 @@ Only a worker, or a command where the private keys are, can do either.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -20,13 +19,11 @@ from directories.connectors.errors import (
     AccountError,
     ConnectorError,
     DirectoryRefusedError,
-    DirectoryUnavailableError,
+    PermissionDeniedError,
 )
 from directories.models import Binding, Directory
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 PROBE_AFTER: Final = timedelta(seconds=30)
 """The first probe of a paused directory; each that fails doubles the next one's delay …"""
@@ -34,6 +31,8 @@ PROBE_AT_MOST: Final = timedelta(minutes=10)
 """… up to this."""
 LOCATE_AGAIN: Final = timedelta(minutes=1)
 """When to look for an account again after a look that could not tell."""
+REFUSALS_TO_PAUSE: Final = 3
+"""So many ordinary people refused in a row, and it is the directory, not they."""
 
 
 def check(directory: Directory) -> bool:
@@ -116,6 +115,26 @@ def to_locate(directory: Directory, *, limit: int) -> list[Binding]:
     return waiting
 
 
+def is_directory_to_blame(
+    directory: Directory, binding: Binding, error: PermissionDeniedError
+) -> bool:
+    """Say whether one 403 is more than this person's: several people's in a row pause all.
+
+    Somebody who was refused before is no news.  The count is kept through a probe, so that the
+    next refusal pauses again at once, for longer, until a push succeeds.
+    """
+    if binding.problem == Binding.Problem.PERMISSION_DENIED:
+        return False
+    directory.refusals_in_row += 1
+    directory.save(update_fields=["refusals_in_row"])
+    if directory.refusals_in_row < REFUSALS_TO_PAUSE:
+        return False
+    if not directory.is_paused:
+        count = directory.refusals_in_row
+        pause(directory, f"{count} people in a row were refused. {error.message}")
+    return True
+
+
 def locate(binding: Binding) -> Asking[bool]:
     """Find a binding's account and write down what was found; True if it may be pushed to.
 
@@ -124,10 +143,14 @@ def locate(binding: Binding) -> Asking[bool]:
     directory = binding.directory
     try:
         account: Account = yield in_time(connector_for(directory).find(binding.user.email))
-    except AccountError as error:
-        block(binding, error.code, error.message)
-        return False
-    except ConnectorError:
+    except ConnectorError as error:
+        if isinstance(error, AccountError) or (
+            isinstance(error, PermissionDeniedError)
+            and not is_directory_to_blame(directory, binding, error)
+        ):
+            block(binding, error.code, error.message)
+            return False
+        logger.warning("The account of binding %s is looked for later: %s", binding.pk, error)
         Binding.objects.filter(pk=binding.pk).update(locate_at=timezone.now() + LOCATE_AGAIN)
         raise
     if account.privileges and not directory.allows_privileged:
@@ -206,12 +229,3 @@ def block(binding: Binding, code: str, text: str) -> None:
     binding.problem_text = text
     binding.locate_at = None
     binding.save(update_fields=["problem", "problem_text", "locate_at"])
-
-
-def wait(future: Future[T]) -> T:
-    """Wait for a connector's verb; a hanging one is DirectoryUnavailableError."""
-    try:
-        return future.result(timeout=45)
-    except TimeoutError:
-        future.cancel()
-        raise DirectoryUnavailableError("The directory did not answer in time.") from None

@@ -28,8 +28,13 @@ from accounts.admin_base import (
 from accounts.confirmations import Plan, Skipped
 from accounts.models import LoginEvent
 from directories.admin_people import binding_name
-from passwordsync import admin_bindings, admin_sending, jobs  # noqa: F401  they register themselves
-from passwordsync.admin_filters import BlockedJobFilter
+from passwordsync import (
+    admin_bindings,  # noqa: F401  it registers itself
+    admin_sending,  # noqa: F401  so does this
+    failures,
+    jobs,
+)
+from passwordsync.admin_filters import StuckJobFilter
 from passwordsync.admin_with_jobs import JOB_BADGES, PERSON, WithJobs, badge_of
 from passwordsync.models import Status, SyncJob
 
@@ -60,7 +65,7 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
     list_display_links = ("person",)
     list_select_related = ("binding__user", "binding__directory")
     list_filter = (
-        BlockedJobFilter,
+        StuckJobFilter,
         "status",
         ("binding__directory", admin.RelatedFieldListFilter),
         "trigger",
@@ -88,12 +93,13 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
                 "fields": (
                     ("request_id", "attempt_id"),
                     "error",
+                    "what_to_do",
                     ("error_code", "is_unclear"),
                 )
             },
         ),
     )
-    readonly_fields = ("binding_page", "login_event_page")
+    readonly_fields = ("binding_page", "login_event_page", "what_to_do")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
         rows: QuerySet[SyncJob] = super().get_queryset(request)
@@ -146,6 +152,10 @@ class SyncJobAdmin(LargeTableAdmin[SyncJob]):
     def login_event_page(self, job: SyncJob) -> SafeString | str:
         event = job.login_event
         return change_link(event, f"{event.at:%Y-%m-%d %H:%M:%S}, {event}") if event else ""
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, job: SyncJob) -> str:
+        return failures.operator_text(job.error_code)
 
     # --- Actions
 

@@ -22,9 +22,16 @@ from directories import bindings
 from directories.admin_people import ROLE_REFUSED, binding_name, end_bindings
 from directories.models import Binding
 from passwordsync import jobs, states
-from passwordsync.admin_filters import DueFilter, LiveFilter, NeedsOperatorFilter, TakeoverFilter
+from passwordsync.admin_filters import (
+    DueFilter,
+    LiveFilter,
+    SeenFilter,
+    StateFilter,
+    TakeoverFilter,
+    WaitFilter,
+)
 from passwordsync.admin_with_jobs import PERSON, WithJobs
-from passwordsync.models import PENDING
+from passwordsync.failures import HOMES
 from passwordsync.states import State
 
 ENDED = "ended"
@@ -77,10 +84,11 @@ class BindingAdmin(WithJobs):
     list_display_links = ("person",)
     list_select_related = ("user", "directory")
     list_filter = (
-        NeedsOperatorFilter,
+        StateFilter,
         DueFilter,
+        WaitFilter,
         "directory",
-        "directory__kind",
+        SeenFilter,
         TakeoverFilter,
         LiveFilter,
     )
@@ -95,6 +103,7 @@ class BindingAdmin(WithJobs):
                 "fields": (
                     ("user_page", "directory_page"),
                     ("state_now", "why"),
+                    "tried_again",
                     ("external_address", "external_id"),
                     ("note", "claimed_external_id"),
                     ("bound_at", "bound_by"),
@@ -143,6 +152,7 @@ class BindingAdmin(WithJobs):
         "directory_page",
         "state_now",
         "why",
+        "tried_again",
         "sent_attributes",
         "current_password_version",
     )
@@ -178,8 +188,7 @@ class BindingAdmin(WithJobs):
     @admin.display(description=_("due because"))
     def due_because(self, binding: Binding) -> str:
         shown = _shown(binding)
-        is_due = shown and shown.job and shown.job.status in PENDING
-        return shown.job.get_trigger_display() if is_due and shown and shown.job else ""
+        return shown.job.get_trigger_display() if shown and shown.job else ""
 
     @admin.display(description=_("last updated"), ordering="pushed_at")
     def updated(self, binding: Binding) -> SafeString | str:
@@ -210,6 +219,11 @@ class BindingAdmin(WithJobs):
     def why(self, binding: Binding) -> object:
         shown = _shown(binding)
         return shown.reason if shown else ""
+
+    @admin.display(description=_("tried again"))
+    def tried_again(self, binding: Binding) -> object:
+        shown = _shown(binding)
+        return HOMES[shown.state].again if shown and shown.reason else ""
 
     @admin.display(description=_("password version now"))
     def current_password_version(self, binding: Binding) -> int:

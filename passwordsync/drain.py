@@ -29,7 +29,7 @@ from directories.budget import BURST_SECONDS, Budget
 from directories.connections import submit
 from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
-from passwordsync import drift, jobs, outcomes, pushing
+from passwordsync import drift, jobs, metrics, outcomes, pushing
 from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.outcomes import Applied
 from passwordsync.wake import wake
@@ -192,6 +192,7 @@ class Slice:
                 question = context.run(next, work)
             elif error := answer.exception():
                 if isinstance(error, ThrottledError):
+                    metrics.throttled(self._directory)
                     self._budget.throttled(error.retry_after_seconds)
                 question = context.run(work.throw, error)
             else:

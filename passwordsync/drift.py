@@ -16,11 +16,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import SealedPassword
+from directories.asking import in_time
 from directories.connections import connector_for, submit
 from directories.connectors.base import AccountState, Actor, Connector, ScanPage
 from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
-from directories.preflight import wait
 from passwordsync import due, jobs, outcomes
 from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.signals import drift_found
@@ -69,7 +69,7 @@ def scan_next(directory: Directory) -> bool:
     asked_at = timezone.now()
     try:
         connector = connector_for(directory)
-        page: ScanPage = wait(submit(connector.scan(directory.scan_cursor, since)))
+        page: ScanPage = submit(in_time(connector.scan(directory.scan_cursor, since))).result()
         found = _found(directory, connector, page, skew=page.provider_now - asked_at)
     except ConnectorError as error:
         _failed(directory, error)
@@ -106,7 +106,7 @@ def answer_next(directory: Directory) -> bool:
     found: list[tuple[Binding, AccountState, Actor | None]] = []
     try:
         connector = connector_for(directory)
-        change = wait(submit(connector.password_changed_at(binding.external_id)))
+        change = submit(in_time(connector.password_changed_at(binding.external_id))).result()
         state = AccountState(external_id=binding.external_id, password_changed_at=change.changed_at)
         skew = change.provider_now - asked_at
         found = _judged(connector, _at_rest([(binding, state)]), skew=skew)
@@ -242,7 +242,8 @@ def _explains(job: SyncJob, changed_at: datetime) -> bool:
 def _ask(connector: Connector, binding: Binding, state: AccountState) -> Actor:
     if state.password_changed_at is None:
         return Actor()
-    return wait(submit(connector.password_actor(binding.external_id, state.password_changed_at)))
+    question = connector.password_actor(binding.external_id, state.password_changed_at)
+    return submit(in_time(question)).result()
 
 
 def _differs(binding: Binding, state: AccountState) -> bool:

@@ -78,6 +78,8 @@ def is_at_once(binding: Binding, found: Need) -> bool:
     return (
         bool(found.attributes)
         and binding.is_managed
+        # Who is blocked would be sent to, and blocked, again and again.
+        and not binding.problem
         and binding.directory.sends_attributes == Directory.SendsAttributes.AT_ONCE
     )
 

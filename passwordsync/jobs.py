@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import LoginEvent, SealedPassword, User
 from accounts.sealing import PasswordExpiredError, SealingError
 from directories import attributes
-from directories.connectors.errors import ThrottledError
+from directories.connectors.errors import ThrottledError, UnclearOutcomeError
 from directories.models import Binding
 from passwordsync import due, login_checks
 from passwordsync.models import PENDING, Status, SyncJob
@@ -41,8 +41,12 @@ RELEASED: Final = (
     "sealed_password",
     "login_event",
     "is_unclear",
+    "error_code",
+    "error",
 )
 """What a login writes into the jobs that it serves."""
+GONE: Final = "password_gone"
+"""The error code of a job whose sealed password is of no use any more."""
 SENT: Final = ("sent_at", "sent_password_version", "sent_attributes")
 CLAIMED: Final = ("attempt_id", "attempts", "next_attempt_at", *SENT)
 """What a claim writes into each job, besides what is the same for all of them."""
@@ -92,7 +96,9 @@ def queue(
         job.next_attempt_at = _first_attempt_at(job, sealed, now, is_asked=is_asked)
         # Without the password it was sent with, an unclear attempt is only waited for.
         job.is_unclear = job.is_unclear and job.status == Status.QUEUED
-        job.queued_at = job.queued_at if job.status == Status.QUEUED else now
+        if job.status == Status.WAITING:
+            # It begins anew: what was wrong with an earlier password is no news of this one.
+            job.queued_at, job.error_code, job.error = now, "", ""
         job.status = Status.QUEUED
     write(jobs, RELEASED)
     if replaced:
@@ -214,7 +220,11 @@ def back_to_waiting(jobs: Sequence[SyncJob], error: str) -> None:
     """Take the password away from queued jobs; they wait for the next login."""
     sealed = [job.sealed_password_id for job in jobs if job.sealed_password_id]
     SyncJob.objects.filter(pk__in=[job.pk for job in jobs], status=Status.QUEUED).update(
-        status=Status.WAITING, sealed_password=None, next_attempt_at=None, error=error
+        status=Status.WAITING,
+        sealed_password=None,
+        next_attempt_at=None,
+        error_code=GONE,
+        error=error,
     )
     SealedPassword.objects.filter(pk__in=sealed, job=None).delete()
 
@@ -222,7 +232,7 @@ def back_to_waiting(jobs: Sequence[SyncJob], error: str) -> None:
 def give_password_up(job: SyncJob, error: SealingError) -> None:
     """Let a claimed job wait for the next login: its sealed password is of no use."""
     binding = job.binding
-    if retry(job, code="password_gone", error=str(error)):
+    if retry(job, code=GONE, error=str(error)):
         job.refresh_from_db()
         if job.status == Status.QUEUED:
             back_to_waiting([job], str(error))
@@ -348,7 +358,7 @@ def recover_abandoned(directory_id: int) -> int:
         with transaction.atomic():
             count += retry(
                 job,
-                code="unclear",
+                code=UnclearOutcomeError.code,
                 error="The worker stopped while it was sending; whether it arrived is being "
                 "found out.",
                 is_unclear=True,

@@ -147,6 +147,11 @@ class SyncJob(models.Model):
                 condition=Q(status=Status.SENDING),
                 name="job_sending",
             ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(status=Status.SUCCEEDED, sends_password=True),
+                name="job_password_written",
+            ),
             models.Index(fields=["binding", "-created_at"], name="job_binding"),
             models.Index(fields=["-created_at"], name="job_newest"),
         )

@@ -12,25 +12,18 @@ from django.utils import timezone
 from directories import attributes, preflight
 from directories.connectors.base import Receipt
 from directories.connectors.errors import (
-    AccountError,
-    AccountNotFoundError,
     AttributeRejectedError,
     ConnectorError,
     DirectoryRefusedError,
-    PasswordRejectedError,
     PermissionDeniedError,
     UnclearOutcomeError,
 )
 from directories.models import Binding, Directory
 from passwordsync import due, jobs
+from passwordsync.failures import FAILURES, HOMES
 from passwordsync.models import Status, SyncJob
+from passwordsync.states import State
 from passwordsync.together import write
-
-REFUSALS_TO_PAUSE: Final = 3
-"""So many ordinary people refused in a row, and it is the directory, not they."""
-MISSING_ATTEMPTS: Final = 3
-"""How often an account that was found before may be missing: replicas over there lag."""
-
 
 PUSHED: Final = (
     "pushed_attributes",
@@ -137,35 +130,46 @@ def blocked(job: SyncJob) -> None:
 
 
 def failed(directory: Directory, job: SyncJob, error: ConnectorError) -> None:
-    """Write down that a push was not applied, or may not have been."""
+    """Write down that a push was not applied, or may not have been, as ``FAILURES`` says."""
     binding = _lock(job)
-    match error:
-        case PasswordRejectedError():
-            if _finish(job, Status.REFUSED, error):
+    match _state(directory, job, binding, error):
+        case State.PAUSED:
+            _pause(directory, error.message)
+            _retry(job, error)
+        case State.REFUSED:
+            if _finish(job, State.REFUSED, error):
                 Binding.objects.filter(pk=binding.pk).update(
                     refused_password_version=job.sent_password_version,
                     refusal_text=error.message,
                 )
                 _refresh(binding)
-        case DirectoryRefusedError():
-            _pause(directory, error.message)
-            _retry(job, error)
-        case PermissionDeniedError():
-            _permission_denied(directory, job, binding, error)
-        case AccountNotFoundError() if job.attempts < MISSING_ATTEMPTS and binding.external_id:
-            _retry(job, error)
-        case AttributeRejectedError() if not job.sends_password:
+        case State.BLOCKED:
+            if _finish(job, State.BLOCKED, error):
+                preflight.block(binding, error.code, error.message)
+                _refresh(binding)
+        case State.UP_TO_DATE if isinstance(error, AttributeRejectedError):
             # The account is fine: only these values are not taken.
-            if _finish(job, Status.BLOCKED, error):
+            if _finish(job, State.UP_TO_DATE, error):
                 _note_refused(binding, job.sent_attributes, error)
                 binding.save(update_fields=["refused_attributes", "attribute_problem"])
                 _refresh(binding, covered=attributes.values_of(job.binding))
-        case AccountError() | AttributeRejectedError():
-            _block(job, binding, error)
-        case UnclearOutcomeError():
-            _retry(job, error, is_unclear=True)
         case _:
             _retry(job, error)
+
+
+def _state(directory: Directory, job: SyncJob, binding: Binding, error: ConnectorError) -> State:
+    """Work out which state a failure leads to."""
+    failure = FAILURES[error.code]
+    if isinstance(error, AttributeRejectedError) and job.sends_password:
+        # It was sent without them, too.
+        return State.BLOCKED
+    if binding.external_id and job.attempts < failure.attempts:
+        return State.RETRYING
+    if isinstance(error, PermissionDeniedError) and preflight.is_directory_to_blame(
+        directory, binding, error
+    ):
+        return State.PAUSED
+    return failure.state
 
 
 def pause_if_refused(directory: Directory, error: ConnectorError) -> None:
@@ -174,46 +178,20 @@ def pause_if_refused(directory: Directory, error: ConnectorError) -> None:
         _pause(directory, error.message)
 
 
-def _permission_denied(
-    directory: Directory, job: SyncJob, binding: Binding, error: PermissionDeniedError
-) -> None:
-    """One 403 blocks one person; several people's in a row pause the directory.
-
-    Somebody who was refused before is no news.  The count is kept through a probe, so that the
-    next refusal pauses again at once, for longer, until a push succeeds.
-    """
-    if binding.problem != Binding.Problem.PERMISSION_DENIED:
-        directory.refusals_in_row += 1
-        directory.save(update_fields=["refusals_in_row"])
-        if directory.refusals_in_row >= REFUSALS_TO_PAUSE:
-            _pause(
-                directory,
-                f"{directory.refusals_in_row} people in a row were refused. {error.message}",
-            )
-            _retry(job, error)
-            return
-    _block(job, binding, error)
-
-
 def _pause(directory: Directory, reason: str) -> None:
     """Pause once, however many pushes under way are refused together."""
     if not directory.is_paused:
         preflight.pause(directory, reason)
 
 
-def _block(job: SyncJob, binding: Binding, error: ConnectorError) -> None:
-    if _finish(job, Status.BLOCKED, error):
-        preflight.block(binding, error.code, error.message)
-        _refresh(binding)
-
-
-def _finish(job: SyncJob, status: Status, error: ConnectorError) -> bool:
+def _finish(job: SyncJob, state: State, error: ConnectorError) -> bool:
+    status = HOMES[state].job
     return jobs.finish(
         job, status, code=error.code, error=error.message, request_id=error.request_id
     )
 
 
-def _retry(job: SyncJob, error: ConnectorError, *, is_unclear: bool = False) -> None:
+def _retry(job: SyncJob, error: ConnectorError) -> None:
     after = error.retry_after_seconds
     jobs.retry(
         job,
@@ -221,7 +199,7 @@ def _retry(job: SyncJob, error: ConnectorError, *, is_unclear: bool = False) -> 
         error=error.message,
         request_id=error.request_id,
         after=timedelta(seconds=after) if after is not None else None,
-        is_unclear=is_unclear,
+        is_unclear=isinstance(error, UnclearOutcomeError),
     )
 
 

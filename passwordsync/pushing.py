@@ -24,7 +24,7 @@ from directories.connectors.errors import (
     UnclearOutcomeError,
 )
 from directories.models import Directory
-from passwordsync import jobs, outcomes
+from passwordsync import jobs, metrics, outcomes
 from passwordsync.models import Status, SyncJob
 from passwordsync.outcomes import Applied
 
@@ -87,7 +87,7 @@ def _send(
         repeat_key=salted_hmac("passwordsync.repeat", str(job.pk), algorithm="sha256").digest(),
     )
     try:
-        receipt, refused = yield _push(connector, push)
+        receipt, refused = yield metrics.measured(directory, _push(connector, push))
     except ConnectorError as error:
         with transaction.atomic(durable=True):
             outcomes.failed(directory, job, error)

@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import shared_task
 
+from accounts import parts
 from passwordsync import drift, sweeping
 from passwordsync.drain import directories_with_work, drain
 from passwordsync.wake import wake
@@ -21,6 +22,7 @@ def drain_directory(*, directory_id: int, **_newer: Any) -> None:
 
 @shared_task
 def wake_directories(**_newer: Any) -> None:
+    parts.mark_beat()
     wake(directories_with_work().values_list("pk", flat=True))
 
 

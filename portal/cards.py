@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from directories.models import Binding, Directory
-from passwordsync import states
+from passwordsync import failures, states
 from passwordsync.models import Due
 from passwordsync.states import Shown, State
 from portal.models import Bookmark
@@ -44,24 +44,10 @@ WAITING_TEXTS: Final[dict[str, Promise]] = {
     ),
     Due.ASKED: _("Please confirm your password for %(directory)s again."),
 }
-WAITING_TEXT: Final = _("Confirm your password to bring %(directory)s up to date.")
 
 STATE_TEXTS: Final[dict[State, Promise]] = {
     State.UPDATING: _("Your password is on its way to %(directory)s. This takes a few seconds."),
-    State.UP_TO_DATE: _("Your portal password opens %(directory)s."),
-    State.RETRYING: _(
-        "%(directory)s has not taken your password yet. The portal keeps trying; there is "
-        "nothing for you to do."
-    ),
-    State.REFUSED: _(
-        "%(directory)s has password rules of its own and does not accept this password. "
-        "Change your password to another one."
-    ),
-    State.PAUSED: _(
-        "Updates of %(directory)s are paused and will go on by themselves. Until then it may "
-        "still ask for your previous password."
-    ),
-}
+} | {state: home.person for state, home in failures.HOMES.items()}
 
 DETAILS_TEXTS: Final[dict[State, Promise]] = {
     State.UPDATING: _("Your details are on their way to %(directory)s."),
@@ -75,20 +61,6 @@ HELD_TEXT: Final = _(
     "An administrator of %(directory)s has reset your password there. Choose a new portal "
     "password; it will open %(directory)s again."
 )
-
-BLOCKED_TEXTS: Final[dict[str, Promise]] = {
-    Binding.Problem.NOT_FOUND: _("No account was found for you in %(directory)s."),
-    Binding.Problem.AMBIGUOUS: _("More than one account in %(directory)s could be yours."),
-    Binding.Problem.MISMATCH: _("The address of your account in %(directory)s is not yours here."),
-    Binding.Problem.SYNCED: _("Another system looks after your account in %(directory)s."),
-    Binding.Problem.FEDERATED: _("Another system signs you in to %(directory)s."),
-    Binding.Problem.PRIVILEGED: _("Your account in %(directory)s has special rights."),
-    Binding.Problem.TAKEN: _("Your account in %(directory)s belongs to somebody else here."),
-    Binding.Problem.PERMISSION_DENIED: _(
-        "The portal may not change your account in %(directory)s."
-    ),
-}
-BLOCKED_TEXT: Final = _("Your account in %(directory)s could not be updated.")
 
 
 @dataclass(frozen=True)
@@ -136,9 +108,10 @@ class Card:
     def _text(self) -> Promise:
         if self.state == State.WAITING:
             job = self.shown.job
-            return WAITING_TEXTS.get(job.trigger, WAITING_TEXT) if job else WAITING_TEXT
+            text = STATE_TEXTS[State.WAITING]
+            return WAITING_TEXTS.get(job.trigger, text) if job else text
         if self.state == State.BLOCKED:
-            return BLOCKED_TEXTS.get(self.binding.problem, BLOCKED_TEXT)
+            return failures.person_text(self.binding.problem)
         if self.shown.reason is states.HELD:
             return HELD_TEXT
         job = self.shown.job

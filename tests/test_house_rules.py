@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.people_files import COLUMNS
 from directories.models import Directory
+from passwordsync.failures import FAILURES, HOMES
 from passwordsync.states import State
 
 ROOT: Final = Path(settings.BASE_DIR)
@@ -64,6 +65,10 @@ ADDRESSES: Final = {
     "second-factor/recovery/file/": "mfa_download_recovery_codes",
     "first-administrator/<str:token>/": "first-administrator",
     "theme.css": "theme",
+    "healthz": "healthz",
+    "readyz": "readyz",
+    "admin/waiting/": "admin-waiting",
+    "admin/churn/": "admin-churn",
     "admin/": "admin:index",
     "admin/search/": "admin:search",
     "admin/login/": "admin:login",
@@ -146,6 +151,41 @@ def test_every_command_is_named_in_the_readme() -> None:
 )
 def test_the_readme_lists_every_column_kind_and_state(words: list[str]) -> None:
     assert [word for word in words if word not in README] == []
+
+
+def rows(*table: Iterable[object]) -> list[str]:
+    """Write a table as the README does."""
+    return [f"| {' | '.join(map(str, cells))} |" for cells in table]
+
+
+def test_the_readme_has_every_failure_as_the_code_has_it() -> None:
+    failures = [(one.name, one.state.label, one.advice) for one in FAILURES.values()]
+    homes = [
+        (state.label, home.job.label.partition(":")[0], home.again, home.told)
+        for state, home in HOMES.items()
+    ]
+
+    section = README.split("### When a push fails")[1].partition("\n## ")[0]
+    found = [line for line in section.splitlines() if line.startswith("| ")]
+    assert [line for line in found if "---" not in line] == rows(
+        ("what failed", "the binding becomes", "what an operator can do"),
+        *failures,
+        ("the binding", "its job", "tried again", "who is told"),
+        *homes,
+    )
+
+
+def test_every_test_that_the_page_of_outcomes_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "passwordsync/OUTCOMES.md").read_text()))
+    there = {
+        node.name
+        for path in sources("tests")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    assert len(named) > 10
+    assert named - there == set()
 
 
 # --- Passwords

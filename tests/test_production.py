@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -41,6 +44,7 @@ class Production(Company):
             manage=settings.BASE_DIR / "manage.py",
             people=COMPANY[:2],
         )
+        self.metrics = f"127.0.0.1:{free_port()}"
         pairs = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
         self.environment |= {
             "SECRET_KEY": "production-test-" * 4,
@@ -61,7 +65,11 @@ class Production(Company):
                     [sys.executable, "-m", "gunicorn", "config.wsgi", "-b", self.bind, "-w", "2"]
                 )
             )
-            directories = {**self.environment, **self.private_keys}
+            directories = {
+                **self.environment,
+                **self.private_keys,
+                "METRICS_BIND": self.metrics,
+            }
             for name, queue, environment in (
                 ("d", "directories", directories),
                 ("m", "default", self.environment),
@@ -73,6 +81,15 @@ class Production(Company):
             stack.enter_context(self._process([*celery, "beat", "-s", schedule, "-l", "warning"]))
             self._wait_for_login_form(web)
             yield web
+
+    def is_ready(self) -> bool:
+        """Say whether monitoring is told that every part is well, within half a minute."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(HTTPError), urlopen(f"{self.portal_url}/readyz"):
+                return True
+            time.sleep(0.5)
+        return False
 
     @contextmanager
     def _process(
@@ -114,8 +131,12 @@ def test_a_login_reaches_both_directories_through_separate_processes(tmp_path, b
         with company.serving():
             logged_in_at = company.log_in(COMPANY[0])
             results = company.wait_for_password(COMPANY[0], logged_in_at=logged_in_at)
+            is_ready = company.is_ready()
+            figures = urlopen(f"http://{company.metrics}/metrics").read().decode()
 
     assert [result.has_password for result in results] == [True, True]
+    assert is_ready
+    assert 'latchkey_pushes_total{directory="Microsoft 365"' in figures
 
 
 @needs_postgresql

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
@@ -47,6 +49,35 @@ def test_serve_answers_and_stops_within_five_seconds(tmp_path):
 
         assert server.wait(timeout=10) == 0
         assert time.monotonic() - started < 5
+
+
+def test_serve_is_ready_once_beat_was_heard_of_and_shows_its_figures(tmp_path):
+    metrics = f"127.0.0.1:{free_port()}"
+    with serving(tmp_path, METRICS_BIND=metrics) as (_server, address):
+        deadline = time.monotonic() + 20
+        while (status := status_of(f"{address}readyz")) == 503 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        figures = urllib.request.urlopen(f"http://{metrics}/metrics").read().decode()
+
+    assert status == 200
+    assert "latchkey_sealed_passwords 0.0" in figures
+
+
+def status_of(address):
+    try:
+        return urllib.request.urlopen(address).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_serve_ends_where_its_figures_cannot_be_shown(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        with serving(tmp_path, METRICS_BIND=bind) as (server, _address):
+            assert server.wait(timeout=20) == 1
+
+    log = (tmp_path / "logs" / "latchkey.log").read_text()
+    assert f"METRICS_BIND: {bind} cannot be served" in log
 
 
 def test_keys_and_data_are_their_owners_alone(tmp_path):

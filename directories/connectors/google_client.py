@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -164,8 +165,9 @@ class GoogleClient:
         outcome: Answer | ConnectorError
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
+                # In this context, so that what the thread logs names the same job.
                 outcome = await asyncio.get_running_loop().run_in_executor(
-                    _pool(), self._run, make_request, push, call
+                    _pool(), copy_context().run, self._run, make_request, push, call
                 )
         except TimeoutError:
             outcome = _no_answer(call.abandon() and push is not None, "in time")

@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models import LoginEvent, User
 from directories.models import Binding
+from passwordsync.failures import FAILURES, operator_text
 from passwordsync.models import Due, SyncJob
 from tests.admin.conftest import Act, said
 from tests.factories import BindingFactory, DirectoryFactory, SyncJobFactory, UserFactory
@@ -50,15 +53,51 @@ def test_filter_finds_what_needs_an_operator(as_operator: Client) -> None:
     blocked = BindingFactory(problem="account_not_found")
     paused = BindingFactory(directory=DirectoryFactory(paused=True))
 
-    assert listed(as_operator, f"{BINDINGS}?needs_operator=yes") == {blocked.pk, paused.pk}
+    assert listed(as_operator, f"{BINDINGS}?state=operator") == {blocked.pk, paused.pk}
+    assert listed(as_operator, f"{BINDINGS}?state=blocked") == {blocked.pk}
 
 
-def test_filter_finds_what_is_due(as_operator: Client) -> None:
-    due, other = SyncJobFactory().binding, BindingFactory(managed=True)
+def test_filter_finds_attributes_that_have_been_retried_for_too_long(as_operator: Client) -> None:
+    def retried(since: timedelta, error: str = "The directory answers 503.") -> SyncJob:
+        queued_at = timezone.now() - settings.PASSWORD_SEAL_TTL - since
+        return SyncJobFactory(queued=True, sealed_password=None, queued_at=queued_at, error=error)
 
-    assert listed(as_operator, f"{BINDINGS}?due=yes") == {due.pk}
-    assert listed(as_operator, f"{BINDINGS}?due=no") == {other.pk}
-    assert listed(as_operator, f"{BINDINGS}?takeover=never") == {due.pk}
+    stuck = retried(timedelta(minutes=1))
+    retried(timedelta(minutes=-1))
+    retried(timedelta(minutes=1), error="")
+
+    assert listed(as_operator, f"{BINDINGS}?state=operator") == {stuck.binding.pk}
+    assert listed(as_operator, f"{JOBS}?needs_operator=yes") == {stuck.pk}
+
+
+def test_filter_finds_what_is_due_by_reason(as_operator: Client) -> None:
+    never, drift = SyncJobFactory().binding, SyncJobFactory(trigger=Due.DRIFT).binding
+    other = BindingFactory(managed=True)
+
+    assert listed(as_operator, f"{BINDINGS}?due=never") == {never.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=drift") == {drift.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=any") == {never.pk, drift.pk}
+    assert listed(as_operator, f"{BINDINGS}?due=nothing") == {other.pk}
+    assert listed(as_operator, f"{BINDINGS}?takeover=managed") == {other.pk}
+
+
+def test_filter_finds_who_waits_for_long(as_operator: Client) -> None:
+    SyncJobFactory()
+    BindingFactory(managed=True, bound_at=timezone.now() - timedelta(days=9))
+    long = SyncJobFactory(created_at=timezone.now() - timedelta(days=8)).binding
+
+    assert listed(as_operator, f"{BINDINGS}?wait=longer") == {long.pk}
+    assert listed(as_operator, f"{BINDINGS}?wait=longer&due=drift") == set()
+
+
+def test_filter_finds_what_was_seen_over_there(as_operator: Client) -> None:
+    drifted = BindingFactory(managed=True, drifted_at=timezone.now())
+    suspended = BindingFactory(managed=True, external_state="suspended")
+    deleted = BindingFactory(managed=True, external_state="deleted")
+
+    assert listed(as_operator, f"{BINDINGS}?seen=drifted") == {drifted.pk}
+    assert listed(as_operator, f"{BINDINGS}?seen=suspended") == {suspended.pk}
+    assert listed(as_operator, f"{BINDINGS}?seen=deleted") == {deleted.pk}
 
 
 def test_bindings_are_found_by_person(as_operator: Client) -> None:
@@ -106,6 +145,25 @@ def test_nobody_acts_on_their_own_binding(
     binding.refresh_from_db()
     assert "There is nothing to do." in page.text
     assert (binding.ended_at, binding.asked_at, binding.locate_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_page_of_a_job_says_what_to_do_and_when_it_is_tried_again(
+    as_operator: Client, code: str
+) -> None:
+    job = SyncJobFactory(blocked=True, error="No.", error_code=code)
+
+    page = as_operator.get(f"{JOBS}{job.pk}/change/").text
+
+    assert escape(operator_text(code)) in page
+
+
+def test_page_of_a_binding_says_when_it_is_tried_again(as_operator: Client) -> None:
+    binding = BindingFactory(problem="account_synced", problem_text="It is synced.")
+
+    page = as_operator.get(f"{BINDINGS}{binding.pk}/change/").text
+
+    assert "the person&#x27;s next login" in page
 
 
 def test_page_of_a_binding_lists_its_jobs(as_operator: Client) -> None:

@@ -23,7 +23,9 @@ class Command(ProductCommand):
     def handle(self, *args: Any, days: int, **options: Any) -> None:
         found = churn(days=days)
         if options["json"]:
-            self.stdout.write(json.dumps(asdict(found), default=str, indent=2))
+            rows = [asdict(row) for row in found.rows]
+            whole = {"since": found.since, "writes": found.writes, "spared": found.spared}
+            self.stdout.write(json.dumps(whole | {"rows": rows}, default=str, indent=2))
             return
         for row in found.rows:
             why = f"{row.reason} ({row.attribute})" if row.attribute else row.reason
