@@ -39,8 +39,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Count failures for each person, however they are named and whatever Host was sent."""
-        user = self._known_user(credentials)
-        return f"user:{user.pk}" if user else f"login:{_login_of(credentials)}"
+        login = _login_of(credentials)
+        user = sign_in.look_up(request, login)
+        return f"user:{user.pk}" if user else f"login:{login}"
 
     def is_ajax(self, request: HttpRequest) -> bool:
         """Answer with pages alone: allauth's JSON holds what was typed into the form."""

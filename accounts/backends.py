@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 
 from accounts.models import LoginEvent, User
-from accounts.sign_in import state_refusal
+from accounts.sign_in import looked_up, state_refusal
 
 LEGACY_KEY = "accounts.legacy-algorithms"
 LEGACY_FOR_SECONDS = 3600
@@ -36,7 +36,7 @@ class PortalBackend(AuthenticationBackend):
         password = credentials.get("password")
         if not login or not password:
             return None
-        user = User.objects.find(login)
+        user = looked_up(request, login)
         is_right = _verify(user, password)
         refusal = _refusal(user, is_right=is_right)
         if request is not None:

@@ -203,25 +203,26 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Save; a raw password that was set since the last save makes a new version."""
         self._to_lower_case()
         # Django keeps the raw password here until it is saved; a hash upgrade clears it first.
-        is_new_password = getattr(self, "_password", None) is not None
-        if is_new_password:
-            self.password_changed_at = timezone.now()
-            self.password_demanded_at = None
-            self.password_version = 1 if self._state.adding else models.F("password_version") + 1
-            if (update_fields := kwargs.get("update_fields")) is not None:
-                kwargs["update_fields"] = {
-                    *update_fields,
-                    "password",
-                    "password_version",
-                    "password_changed_at",
-                    "password_demanded_at",
-                }
+        if getattr(self, "_password", None) is None:
+            super().save(*args, **kwargs)
+            return
+        self.password_changed_at = timezone.now()
+        self.password_demanded_at = None
+        self.password_version = 1 if self._state.adding else models.F("password_version") + 1
+        if (update_fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {
+                *update_fields,
+                "password",
+                "password_version",
+                "password_changed_at",
+                "password_demanded_at",
+            }
         # The version that is read back has to be the one of this very hash.
         with transaction.atomic():
-            if is_new_password and not self._state.adding:
+            if not self._state.adding:
                 PreviousPassword.objects.keep(self)
             super().save(*args, **kwargs)
-            if is_new_password and not isinstance(self.password_version, int):
+            if not isinstance(self.password_version, int):
                 self.refresh_from_db(fields=["password_version"])
 
     def upgrade_hash(self, password: str) -> None:

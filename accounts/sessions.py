@@ -6,7 +6,7 @@ ours only adds the new one.  A new password ends all sessions but the one it was
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import get_adapter
 from allauth.account.signals import password_changed, user_logged_in
@@ -16,8 +16,12 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.models import User
+
+BATCH: Final = 1000
+"""Expired sessions deleted in one transaction."""
 
 
 def connect() -> None:
@@ -56,6 +60,18 @@ def end(sessions: QuerySet[UserSession]) -> int:
     """Sign out of sessions, in the same number of statements however many; returns how many."""
     with transaction.atomic():
         keys = list(sessions.values_list("session_key", flat=True))
-        Session.objects.filter(session_key__in=keys).delete()
-        UserSession.objects.filter(session_key__in=keys).delete()
+        _delete(keys)
     return len(keys)
+
+
+def forget_expired() -> None:
+    """Delete sessions whose time is over; nobody is signed in with them any more."""
+    expired = Session.objects.filter(expire_date__lte=timezone.now())
+    while keys := list(expired.values_list("session_key", flat=True)[:BATCH]):
+        with transaction.atomic():
+            _delete(keys)
+
+
+def _delete(keys: list[str]) -> None:
+    Session.objects.filter(session_key__in=keys).delete()
+    UserSession.objects.filter(session_key__in=keys).delete()

@@ -19,6 +19,19 @@ class OvertakenError(Exception):
     """The password was changed, or the person suspended, while they signed in."""
 
 
+def look_up(request: HttpRequest, login: str) -> User | None:
+    """Find who signs in, before their attempts are counted; ``looked_up`` needs no other query."""
+    user = User.objects.find(login) if login else None
+    request.looked_up = (login, user)  # type: ignore[attr-defined]
+    return user
+
+
+def looked_up(request: HttpRequest | None, login: str) -> User | None:
+    """Get whom ``look_up`` has found, once; else find them."""
+    known, user = request.__dict__.pop("looked_up", (None, None)) if request else (None, None)
+    return user if known == login else User.objects.find(login)
+
+
 def record(
     request: HttpRequest,
     *,

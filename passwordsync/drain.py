@@ -32,7 +32,7 @@ from directories.models import Binding, Directory
 from passwordsync import drift, jobs, metrics, outcomes, pushing
 from passwordsync.current_job import current_job
 from passwordsync.models import LoginCheck, Status, SyncJob
-from passwordsync.pushing import Applied
+from passwordsync.outcomes import Applied
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -257,9 +257,9 @@ class Slice:
         self._budget.settle(connections.spent(self._directory.pk) - self._spent_before)
 
     def _record(self, ended: Sequence[Applied | None]) -> None:
-        for job, sent in filter(None, ended):
+        if applied := [*filter(None, ended)]:
             with transaction.atomic(durable=True):
-                outcomes.succeeded(self._directory, job, sent.receipt, refused=sent.refused)
+                outcomes.succeeded(self._directory, applied)
 
 
 def _locate(directory: Directory, binding: Binding) -> Asking[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from accounts.models import SealedPassword
 from directories import attributes
 from directories.models import Binding, Directory
 from passwordsync.models import OPEN, PENDING, Due, Status, SyncJob
+from passwordsync.together import write
 from passwordsync.wake import wake
 
 BATCH: Final = 500
@@ -82,64 +84,78 @@ def is_at_once(binding: Binding, found: Need) -> bool:
     )
 
 
-def refresh(bindings: QuerySet[Binding], *, covered: Mapping[str, str] | None = None) -> None:
+def refresh(bindings: QuerySet[Binding]) -> None:
     """Open, update or close the pending jobs of bindings.
 
-    A job that is being sent is left to its outcome, which calls this again.  ``covered`` are the
-    values that a push had in view: what it left to a later step goes without another login.
+    A job that is being sent is left to its outcome, which calls this again.
     """
-    refreshed(bindings, covered=covered)
+    refreshed(bindings)
 
 
 def refreshed(
-    bindings: QuerySet[Binding],
-    *,
-    is_login: bool = False,
-    covered: Mapping[str, str] | None = None,
+    bindings: QuerySet[Binding], *, is_login: bool = False
 ) -> tuple[list[SyncJob], list[Binding]]:
     """Do what ``refresh`` does; returns the pending jobs of those due, and the bindings at rest.
 
     Each job has binding, user and directory loaded.  Costs the same number of statements for one
     binding and for many.  Only a login (``is_login``) opens a job that follows one being sent.
     """
-    with transaction.atomic():
-        locked = list(lock(bindings).select_related("user", "directory"))
-        attributes.load_managers(locked)
-        pending: dict[int, SyncJob] = {}
-        sending: set[int] = set()
-        for job in (
-            SyncJob.objects.select_for_update(of=("self",))
-            .filter(binding__in=locked, status__in=OPEN)
-            .select_related("sealed_password")
-        ):
-            if job.status == Status.SENDING:
-                sending.add(job.binding_id)
-            else:
-                pending[job.binding_id] = job
-        needs = {binding.pk: found for binding in locked if (found := need(binding))}
-        over: list[SyncJob] = []
-        changed: list[SyncJob] = []
-        for binding in locked:
-            known, found = pending.get(binding.pk), needs.get(binding.pk)
-            if found is None:
-                # A queued job is left to its claim, unless its person may not be served at all.
-                if known and (known.status == Status.WAITING or not _may_be_served(binding)):
-                    over.append(pending.pop(binding.pk))
-            elif known is None and (is_login or binding.pk not in sending):
-                pending[binding.pk] = _update(_job(binding), binding, found, covered)[0]
-            elif known is not None and known.status == Status.WAITING:
-                job, is_changed = _update(known, binding, found, covered)
-                changed += [job] * is_changed
-        _let_go(over, locked)
-        if changed:
-            SyncJob.objects.bulk_update(changed, UPDATED)
-        new = [job for job in pending.values() if job._state.adding]
-        if new:
-            SyncJob.objects.bulk_create(new)
-        by_id = {binding.pk: binding for binding in locked}
-        for job in pending.values():
-            job.binding = by_id[job.binding_id]
-        wake(job.binding.directory_id for job in [*new, *changed] if job.status == Status.QUEUED)
+    # Within another transaction a failure here is one of the whole.
+    with transaction.atomic(savepoint=False):
+        return refresh_locked(loaded(bindings), is_login=is_login)
+
+
+def loaded(bindings: QuerySet[Binding]) -> list[Binding]:
+    """Lock bindings, and load them with what tells whether they are due."""
+    return list(lock(bindings).select_related("user", "directory"))
+
+
+def refresh_locked(
+    locked: Sequence[Binding],
+    *,
+    is_login: bool = False,
+    covered: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+) -> tuple[list[SyncJob], list[Binding]]:
+    """Do what ``refreshed`` does, with bindings that ``loaded`` gave.
+
+    ``covered`` are the values that a push had in view, by binding: what it left to a later step
+    goes without another login.
+    """
+    attributes.load_managers(locked)
+    pending: dict[int, SyncJob] = {}
+    sending: set[int] = set()
+    for job in (
+        SyncJob.objects.select_for_update(of=("self",))
+        .filter(binding__in=locked, status__in=OPEN)
+        .select_related("sealed_password")
+    ):
+        if job.status == Status.SENDING:
+            sending.add(job.binding_id)
+        else:
+            pending[job.binding_id] = job
+    needs = {binding.pk: found for binding in locked if (found := need(binding))}
+    over: list[SyncJob] = []
+    changed: list[SyncJob] = []
+    for binding in locked:
+        known, found = pending.get(binding.pk), needs.get(binding.pk)
+        if found is None:
+            # A queued job is left to its claim, unless its person may not be served at all.
+            if known and (known.status == Status.WAITING or not _may_be_served(binding)):
+                over.append(pending.pop(binding.pk))
+        elif known is None and (is_login or binding.pk not in sending):
+            pending[binding.pk] = _update(_job(binding), binding, found, covered.get(binding.pk))[0]
+        elif known is not None and known.status == Status.WAITING:
+            job, is_changed = _update(known, binding, found, covered.get(binding.pk))
+            changed += [job] * is_changed
+    _let_go(over, locked)
+    write(changed, UPDATED)
+    new = [job for job in pending.values() if job._state.adding]
+    if new:
+        SyncJob.objects.bulk_create(new)
+    by_id = {binding.pk: binding for binding in locked}
+    for job in pending.values():
+        job.binding = by_id[job.binding_id]
+    wake(job.binding.directory_id for job in [*new, *changed] if job.status == Status.QUEUED)
     due_jobs = [job for job in pending.values() if job.binding_id in needs]
     at_rest = [
         binding for binding in locked if binding.pk not in needs and binding.pk not in sending

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -22,7 +22,8 @@ from directories.connectors.errors import ThrottledError, UnclearOutcomeError
 from directories.models import Binding
 from passwordsync import due, login_checks
 from passwordsync.models import PENDING, Status, SyncJob
-from passwordsync.signals import job_finished, passwords_late
+from passwordsync.signals import jobs_finished, passwords_late
+from passwordsync.together import write
 from passwordsync.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ RELEASED: Final = (
 GONE: Final = "password_gone"
 """The error code of a job whose sealed password is of no use any more."""
 SENT: Final = ("sent_at", "sent_password_version", "sent_attributes")
+CLAIMED: Final = ("attempt_id", "attempts", "next_attempt_at", *SENT)
+"""What a claim writes into each job, besides what is the same for all of them."""
 BACKOFF: Final = timedelta(seconds=2)
 """The longest first delay of a retry; it doubles with each attempt …"""
 BACKOFF_AT_MOST: Final = timedelta(minutes=2)
@@ -97,7 +100,7 @@ def queue(
             # It begins anew: what was wrong with an earlier password is no news of this one.
             job.queued_at, job.error_code, job.error = now, "", ""
         job.status = Status.QUEUED
-    SyncJob.objects.bulk_update(jobs, RELEASED)
+    write(jobs, RELEASED)
     if replaced:
         SealedPassword.objects.filter(pk__in=replaced).delete()
     wake(job.binding.directory_id for job in jobs)
@@ -157,33 +160,27 @@ def claim(directory_id: int, *, limit: int, only_passwords: bool = False) -> lis
                 next_attempt_at__lte=timezone.now(),
                 **({"sends_password": True} if only_passwords else {}),
             )
-            .select_related("binding__user", "binding__directory", "sealed_password")
+            .select_related("binding__user", "sealed_password")
+            # Not joined: it is one row, and a wide one.
+            .prefetch_related("binding__directory")
             # Who waits at a screen comes before what goes by itself.
             .order_by("-sends_password", "queued_at")[:limit]
         )
         attributes.load_managers(job.binding for job in candidates)
         claimed = [job for job in candidates if _is_to_be_sent(job)]
+        claim_id = uuid4()
         for job in claimed:
-            job.claim_id = job.attempt_id = uuid4()
-            job.claimed_until = Now() + CLAIM
+            job.claim_id, job.attempt_id = claim_id, uuid4()
             job.status = Status.SENDING
             job.attempts += 1
             # Written before the call, so that a crash cannot make a tight loop.
             job.next_attempt_at = timezone.now() + backoff(job.attempts)
             if not job.is_unclear:
                 note_what_is_sent(job)
-        SyncJob.objects.bulk_update(
-            claimed,
-            [
-                "claim_id",
-                "attempt_id",
-                "claimed_until",
-                "status",
-                "attempts",
-                "next_attempt_at",
-                *SENT,
-            ],
+        SyncJob.objects.filter(pk__in=[job.pk for job in claimed]).update(
+            status=Status.SENDING, claim_id=claim_id, claimed_until=Now() + CLAIM
         )
+        write(claimed, CLAIMED)
     return claimed
 
 
@@ -257,7 +254,43 @@ def finish(
         else old.filter(status=Status.QUEUED)
     )
     sealed_id = job.sealed_password_id
-    values = {
+    values = _finished(status, code, error) | {"request_id": request_id or job.request_id}
+    if old.update(**values) != 1:
+        return False
+    if sealed_id:
+        SealedPassword.objects.filter(pk=sealed_id).delete()
+    for name, value in values.items():
+        setattr(job, name, value)
+    jobs_finished.send(sender=SyncJob, jobs=[job])
+    return True
+
+
+def finish_sent(request_ids: Mapping[SyncJob, str]) -> set[SyncJob]:
+    """End jobs that succeeded, together; returns those whose claim was still theirs.
+
+    ``request_ids`` by job.  Runs inside a transaction that holds their bindings.
+    """
+    sending = SyncJob.objects.select_for_update().filter(
+        pk__in=[job.pk for job in request_ids], status=Status.SENDING
+    )
+    claims = dict(sending.values_list("pk", "claim_id"))
+    ended = [job for job in request_ids if claims.get(job.pk) == job.claim_id]
+    sealed = [job.sealed_password_id for job in ended if job.sealed_password_id]
+    values = _finished(Status.SUCCEEDED)
+    for job in ended:
+        job.request_id = request_ids[job] or job.request_id
+        for name, value in values.items():
+            setattr(job, name, value)
+    write(ended, [*values, "request_id"])
+    if sealed:
+        SealedPassword.objects.filter(pk__in=sealed).delete()
+    if ended:
+        jobs_finished.send(sender=SyncJob, jobs=ended)
+    return set(ended)
+
+
+def _finished(status: Status, code: str = "", error: str = "") -> dict[str, Any]:
+    return {
         "status": status,
         "finished_at": timezone.now(),
         "claim_id": None,
@@ -267,16 +300,7 @@ def finish(
         "is_unclear": False,
         "error_code": code,
         "error": error,
-        "request_id": request_id or job.request_id,
     }
-    if old.update(**values) != 1:
-        return False
-    if sealed_id:
-        SealedPassword.objects.filter(pk=sealed_id).delete()
-    for name, value in values.items():
-        setattr(job, name, value)
-    job_finished.send(sender=SyncJob, job=job)
-    return True
 
 
 def retry(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +23,7 @@ from passwordsync import due, jobs
 from passwordsync.failures import FAILURES, HOMES
 from passwordsync.models import Status, SyncJob
 from passwordsync.states import State
+from passwordsync.together import write
 
 PUSHED: Final = (
     "pushed_attributes",
@@ -44,26 +47,46 @@ PUSHED: Final = (
 """What a push that succeeded writes into its binding."""
 
 
-def succeeded(
-    directory: Directory,
-    job: SyncJob,
-    receipt: Receipt,
-    *,
-    refused: AttributeRejectedError | None = None,
-) -> None:
-    """Write down that what the job notes as sent was applied.
+@dataclass(frozen=True)
+class Applied:
+    """A push that was applied; ``refused`` where its attributes were left out."""
 
-    ``refused`` where the attributes were left out.
+    job: SyncJob
+    receipt: Receipt
+    refused: AttributeRejectedError | None = None
+
+
+def succeeded(directory: Directory, pushes: Iterable[Applied]) -> None:
+    """Write down that what jobs note as sent was applied; as many statements for many as for one.
+
+    They are of different bindings.
     """
-    binding = _lock(job)
-    if not jobs.finish(job, Status.SUCCEEDED, request_id=receipt.request_id):
-        return
-    now = timezone.now()
-    # The values this push had in view; fields of later steps are among them.
-    covered = attributes.values_of(job.binding)
-    sent = job.sent_attributes
-    _note_refused(binding, sent, refused)
-    if refused is None:
+    by_binding = {applied.job.binding_id: applied for applied in pushes}
+    locked = due.loaded(Binding.objects.filter(pk__in=by_binding))
+    ended = jobs.finish_sent(
+        {applied.job: applied.receipt.request_id for applied in by_binding.values()}
+    )
+    written, covered = [], {}
+    for binding in locked:
+        applied = by_binding[binding.pk]
+        if applied.job in ended:
+            # The values this push had in view; fields of later steps are among them.
+            covered[binding.pk] = attributes.values_of(applied.job.binding)
+            _note(directory, binding, applied, covered[binding.pk])
+            written.append(binding)
+    write(written, PUSHED)
+    if written and directory.refusals_in_row:
+        directory.refusals_in_row = directory.probes = 0
+        directory.save(update_fields=["refusals_in_row", "probes"])
+    due.refresh_locked(written, covered=covered)
+
+
+def _note(
+    directory: Directory, binding: Binding, applied: Applied, covered: dict[str, str]
+) -> None:
+    now, job, sent = timezone.now(), applied.job, applied.job.sent_attributes
+    _note_refused(binding, sent, applied.refused)
+    if applied.refused is None:
         binding.pushed_attributes = attributes.after(binding.pushed_attributes, sent)
         binding.external_address = (
             attributes.new_address(directory, sent) or binding.external_address
@@ -82,11 +105,6 @@ def succeeded(
             binding.asked_at = None
         if _is_before(binding.drift_noticed_at, job.sent_at):
             binding.drifted_at = binding.drift_noticed_at = binding.held_password_version = None
-    binding.save(update_fields=PUSHED)
-    if directory.refusals_in_row:
-        directory.refusals_in_row = directory.probes = 0
-        directory.save(update_fields=["refusals_in_row", "probes"])
-    _refresh(binding, covered=covered)
 
 
 def _note_refused(
@@ -196,4 +214,7 @@ def _lock(job: SyncJob) -> Binding:
 
 def _refresh(binding: Binding, *, covered: dict[str, str] | None = None) -> None:
     """See what is due now: the record may have changed while the push was under way."""
-    due.refresh(Binding.objects.filter(pk=binding.pk), covered=covered)
+    due.refresh_locked(
+        due.loaded(Binding.objects.filter(pk=binding.pk)),
+        covered={} if covered is None else {binding.pk: covered},
+    )

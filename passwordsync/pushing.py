@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -26,6 +26,7 @@ from directories.connectors.errors import (
 from directories.models import Directory
 from passwordsync import jobs, metrics, outcomes
 from passwordsync.models import Status, SyncJob
+from passwordsync.outcomes import Applied
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +36,11 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 """How exactly a provider's time of a change is taken; they round to whole seconds."""
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A push that was applied: the receipt, and the refusal of attributes that were left out."""
-
-    receipt: Receipt
-    refused: AttributeRejectedError | None = None
-
-
-Applied = tuple[SyncJob, Sent]
-"""A job whose push was applied; whoever runs the work records it, together with others."""
-
-
 def push(directory: Directory, job: SyncJob, *, claimed_at: float) -> Asking[Applied | None]:
     """Bring one account up to date; None where that did not come about, which is recorded.
 
-    The job was claimed ``claimed_at``, on the monotonic clock.
+    Whoever runs the work records what was applied, together with others.  The job was claimed
+    ``claimed_at``, on the monotonic clock.
     """
     binding = job.binding
     # The row the drain began with: another identity would make the connector anew.
@@ -63,7 +53,7 @@ def push(directory: Directory, job: SyncJob, *, claimed_at: float) -> Asking[App
                 outcomes.blocked(job)
             return None
         if (yield from _was_applied(connector, job)):
-            return job, Sent(Receipt(request_id=job.request_id))
+            return Applied(job, Receipt(request_id=job.request_id))
         password = _open(job) if job.sends_password else None
     except sealing.KeyMissingError as error:
         with transaction.atomic(durable=True):
@@ -97,7 +87,7 @@ def _send(
         repeat_key=salted_hmac("passwordsync.repeat", str(job.pk), algorithm="sha256").digest(),
     )
     try:
-        sent: Sent = yield metrics.measured(directory, _push(connector, push))
+        receipt, refused = yield metrics.measured(directory, _push(connector, push))
     except ConnectorError as error:
         with transaction.atomic(durable=True):
             outcomes.failed(directory, job, error)
@@ -109,7 +99,7 @@ def _send(
                 directory, job, UnclearOutcomeError("An internal error; the log has it.")
             )
     else:
-        return job, sent
+        return Applied(job, receipt, refused)
     return None
 
 
@@ -129,17 +119,17 @@ def _renote(job: SyncJob) -> bool:
     )
 
 
-async def _push(connector: Connector, push: Push) -> Sent:
+async def _push(connector: Connector, push: Push) -> tuple[Receipt, AttributeRejectedError | None]:
     """Push within the deadline; where the attributes are refused, push the password alone."""
     try:
         async with asyncio.timeout(PUSH_DEADLINE_SECONDS):
             try:
-                return Sent(await connector.push(push))
+                return await connector.push(push), None
             except AttributeRejectedError as error:
                 if push.password is None:
                     raise
                 refused = error
-            return Sent(await connector.push(replace(push, attributes={})), refused)
+            return await connector.push(replace(push, attributes={})), refused
     except TimeoutError:
         raise UnclearOutcomeError(
             "The directory did not answer in time; whether it arrived is being found out."

@@ -2,8 +2,8 @@
 
 from django.dispatch import Signal
 
-job_finished = Signal()
-"""A job that carried a password came to an end: ``job``, with binding, user, directory loaded."""
+jobs_finished = Signal()
+"""Jobs came to an end: ``jobs``, with binding, user and directory loaded."""
 
 drift_found = Signal()
 """Passwords were changed in a directory by somebody else: ``bindings``, with user and directory."""

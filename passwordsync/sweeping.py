@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from accounts import sign_in
+from accounts import sessions, sign_in
 from passwordsync import due, jobs
 
 
 def sweep() -> None:
-    """Let go of passwords whose time is over, and compute anew what is due."""
+    """Let go of passwords and sessions whose time is over, and compute anew what is due."""
     sign_in.purge_held()
     jobs.expire_sealed()
+    sessions.forget_expired()
     due.sweep()

@@ -21,13 +21,14 @@ KINDS: Final = {
 }
 
 
-def job_finished(job: SyncJob) -> None:
-    """Tell a person what became of their password; once for each job that sent one."""
-    kind = KINDS.get(Status(job.status))
-    if kind is None or job.login_event_id is None or not job.sends_password:
-        return
+def jobs_finished(jobs: Iterable[SyncJob]) -> None:
+    """Tell people what became of their password; once for each job that sent one."""
     Notification.objects.bulk_create(
-        [Notification(user=job.binding.user, binding=job.binding, sync_job=job, kind=kind)],
+        [
+            Notification(user=job.binding.user, binding=job.binding, sync_job=job, kind=kind)
+            for job in jobs
+            if (kind := KINDS.get(Status(job.status))) and job.login_event_id and job.sends_password
+        ],
         ignore_conflicts=True,
     )
 

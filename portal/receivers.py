@@ -12,7 +12,7 @@ from accounts.signals import addresses_changed, links_issued, password_set, peop
 from directories.models import Binding, Directory
 from directories.signals import bindings_created, directory_added
 from passwordsync.models import SyncJob
-from passwordsync.signals import drift_found, job_finished, passwords_late
+from passwordsync.signals import drift_found, jobs_finished, passwords_late
 from portal import bookmarks, notifications, occasions
 
 
@@ -61,9 +61,9 @@ def mail_old_addresses(*, user: User, old_addresses: Sequence[str], **_kwargs: A
     occasions.addresses_changed(user, old_addresses=old_addresses)
 
 
-@receiver(job_finished)
-def notify_job_finished(*, job: SyncJob, **_kwargs: Any) -> None:
-    notifications.job_finished(job)
+@receiver(jobs_finished)
+def notify_jobs_finished(*, jobs: Sequence[SyncJob], **_kwargs: Any) -> None:
+    notifications.jobs_finished(jobs)
 
 
 @receiver(directory_added)

@@ -62,10 +62,13 @@ MakeRequest = Callable[["Services"], Any]
 
 @dataclass(frozen=True)
 class Services:
-    """The two APIs, as googleapiclient builds them from their discovery documents."""
+    """What is used of the two APIs, as googleapiclient builds it from their discovery documents.
 
-    directory: Any
-    reports: Any
+    Built once: each call of ``users()`` would make all of its methods anew, which takes 1 ms.
+    """
+
+    users: Any
+    activities: Any
 
 
 @lru_cache(maxsize=4)
@@ -76,7 +79,9 @@ def _services(google_api: str) -> Services:
         document.pop("mtlsRootUrl", None)
         return discovery.build_from_document(document, http=httplib2.Http())
 
-    return Services(directory=build("directory_v1"), reports=build("reports_v1"))
+    return Services(
+        users=build("directory_v1").users(), activities=build("reports_v1").activities()
+    )
 
 
 @lru_cache(maxsize=1)

@@ -69,6 +69,8 @@ EVENTS = (
 MAX_EVENTS = 50
 # Newest first, so more would not help; a few late ones may stand in the wrong order.
 SALT_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+passlib.hash.sha512_crypt.using(rounds=1000).hash("")
+# passlib gets ready at its first hash, and fails one of two threads that are first together.
 
 
 def parse_credentials(text: str | bytes, endpoints: Endpoints) -> dict[str, Any]:
@@ -134,7 +136,7 @@ class GoogleWorkspaceConnector:
                 customer_id, is_super = str(admin["customerId"]), bool(admin.get("isAdmin"))
             self._require_pinned(customer_id)
             users = await self._run(
-                lambda services: services.directory.users().list(
+                lambda services: services.users.list(
                     domain=connection.domain, maxResults=1, fields="users(customerId)"
                 )
             )
@@ -255,9 +257,7 @@ class GoogleWorkspaceConnector:
         """Write once; the body, with its hash, is made in the thread that sends it."""
 
         def make_request(services: Services) -> Any:
-            return services.directory.users().update(
-                userKey=push.external_id, body=make_body(), fields="id"
-            )
+            return services.users.update(userKey=push.external_id, body=make_body(), fields="id")
 
         answer = await self._run(make_request, push)
         if (answer.body or {}).get("id") != push.external_id:
@@ -278,7 +278,7 @@ class GoogleWorkspaceConnector:
         self._require_pinned(customer_id)
         by_admins, by_themselves = await asyncio.gather(
             self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName="admin",
                     eventName="CHANGE_PASSWORD",
@@ -287,7 +287,7 @@ class GoogleWorkspaceConnector:
                 )
             ),
             self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey=external_id,
                     applicationName="user_accounts",
                     eventName="password_edit",
@@ -313,7 +313,7 @@ class GoogleWorkspaceConnector:
         source, token = json.loads(cursor) if cursor else (0, None)
         if source == 0:
             answer = await self._run(
-                lambda services: services.directory.users().list(
+                lambda services: services.users.list(
                     customer="my_customer",
                     maxResults=PAGE_SIZE,
                     pageToken=token,
@@ -324,7 +324,7 @@ class GoogleWorkspaceConnector:
         else:
             application, event = EVENTS[source - 1]
             answer = await self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName=application,
                     eventName=event,
@@ -363,15 +363,13 @@ class GoogleWorkspaceConnector:
         return await self._client.run(make_request, push)
 
     async def _user(self, key: str, fields: str) -> dict[str, Any]:
-        answer = await self._run(
-            lambda services: services.directory.users().get(userKey=key, fields=fields)
-        )
+        answer = await self._run(lambda services: services.users.get(userKey=key, fields=fields))
         return answer.body or {}
 
     async def _audit_log_warnings(self) -> tuple[str, ...]:
         try:
             await self._run(
-                lambda services: services.reports.activities().list(
+                lambda services: services.activities.list(
                     userKey="all",
                     applicationName="admin",
                     eventName="CHANGE_PASSWORD",

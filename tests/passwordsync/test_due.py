@@ -116,7 +116,7 @@ def test_refreshing_costs_the_same_for_one_and_for_many(django_assert_num_querie
     many = [binding.pk for binding in BindingFactory.create_batch(20)]
 
     for ids in (one, many):
-        with django_assert_num_queries(5):  # savepoint, bindings, jobs, insert, release
+        with django_assert_num_queries(3):  # bindings, jobs, insert
             due.refresh(Binding.objects.filter(pk__in=ids))
 
 

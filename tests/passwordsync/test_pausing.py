@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -91,15 +92,15 @@ def test_a_pause_during_a_drain_stops_what_was_not_begun(
         log_in(client, username)
     monkeypatch.setattr("passwordsync.drain.CONCURRENCY", 1)
     monkeypatch.setattr("passwordsync.drain.RENEW_SECONDS", -1)
-    succeeded = jobs.finish
+    succeeded = jobs.finish_sent
 
-    def pause_after_the_first(*args: object, **values: object) -> bool:
+    def pause_after_the_first(request_ids: Mapping[SyncJob, str]) -> set[SyncJob]:
         Directory.objects.filter(pk=company.entra.pk).update(
             paused_at=timezone.now(), paused_by=UserFactory(operator=True)
         )
-        return succeeded(*args, **values)  # type: ignore[arg-type]
+        return succeeded(request_ids)
 
-    monkeypatch.setattr(jobs, "finish", pause_after_the_first)
+    monkeypatch.setattr(jobs, "finish_sent", pause_after_the_first)
 
     company.drain()
 

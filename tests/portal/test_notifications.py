@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import LoginEvent, User
 from passwordsync.models import Status, SyncJob
-from passwordsync.signals import job_finished
+from passwordsync.signals import jobs_finished
 from portal.models import Notification
 from tests.factories import BindingFactory, SyncJobFactory
 
@@ -23,7 +23,7 @@ def job(person: User) -> SyncJob:
 
 
 def finished(job: SyncJob) -> None:
-    job_finished.send(sender=SyncJob, job=job)
+    jobs_finished.send(sender=SyncJob, jobs=[job])
 
 
 def test_person_is_told_once_that_the_password_arrived(job: SyncJob, person: User) -> None:

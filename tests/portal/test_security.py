@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import LoginEvent, User
+from passwordsync.sweeping import sweep
 from portal.browsers import plain_name
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory
 
@@ -47,6 +48,17 @@ def test_one_session_is_ended(person: User) -> None:
     assert keys(person) == {this.session.session_key}
     assert not Session.objects.filter(pk=ended.session_key).exists()
     assert other.get("/").status_code == 302
+
+
+def test_a_sweep_forgets_sessions_whose_time_is_over(person: User) -> None:
+    sign_in(person)
+    Session.objects.update(expire_date=timezone.now())
+    this = sign_in(person)
+
+    sweep()
+
+    assert keys(person) == {this.session.session_key}
+    assert Session.objects.get().pk == this.session.session_key
 
 
 def test_all_others_are_ended(person: User) -> None:

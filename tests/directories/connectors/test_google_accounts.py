@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import unquote
 
@@ -172,3 +174,17 @@ def test_log_without_an_event_cannot_tell(
     change = run(make(GOOGLE).password_changed_at(EXTERNAL_ID))
 
     assert change.changed_at is None
+
+
+def test_passlib_is_ready_before_the_threads_of_a_process_need_it() -> None:
+    program = """
+import directories.connectors.google_workspace
+from passlib.utils import binary
+print(type(binary.h64).__name__)
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout.strip() == "Base64Engine"  # and not the lazy one, which may fail
