@@ -52,7 +52,7 @@ PROMISES: Final[dict[str, tuple[str, str, str, str]]] = {
     "changed there and here":   ("P - -",  "P - -",   "P - -",  "P - -"),
     "asked by an operator":     ("- P -",  "- P -",   "- P -",  "- P -"),
     "password setting flipped": ("- - -",  "- - -",   "- P -",  "A P -"),
-    "attributes setting flipped": ("A P -",  "A P -",   "A - -",  "A - -"),
+    "attribute choice flipped": ("A P -",  "A P -",   "A - -",  "A - -"),
     "mapping extended":         ("- P -",  "A P -",   "- A -",  "A - -"),
     "mapping shortened":        ("- - -",  "- - -",   "- - -",  "- - -"),
     "mapping moved":            ("- PM -", "M P -",   "- M -",  "M - -"),
@@ -212,7 +212,7 @@ class Scene:
         for directory in Directory.objects.all():
             self.set(directory, sends_password=other[before])
 
-    def attributes_setting_flipped(self) -> None:
+    def attribute_choice_flipped(self) -> None:
         """A name has changed, then the other setting is chosen."""
         other = {LOGIN: AT_ONCE, AT_ONCE: LOGIN}
         before = Directory.SendsAttributes(Directory.objects.first().sends_attributes)
