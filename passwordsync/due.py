@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -182,23 +182,34 @@ def _update(
 
     Attributes that go at once need nobody's login: their job is queued.
     """
+    wanted = _wanted(binding, found, covered)
+    is_changed = _differs(job, wanted)
+    for name, value in wanted.items():
+        setattr(job, name, value)
+    if job.status == Status.QUEUED:
+        job.queued_at = job.next_attempt_at = timezone.now()
+    return job, is_changed
+
+
+def _wanted(
+    binding: Binding, found: Need, covered: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Get what a waiting job has to say."""
     goes_now = is_at_once(binding, found) or (
         covered is not None
         and not found.password
         and not set(found.attributes) & set(attributes.changed(binding, covered))
     )
-    wanted = {
+    return {
         "trigger": Due.RECORD if goes_now else found.why,
         "sends_password": found.password and not goes_now,
         "changed_attributes": found.attributes,
         "status": Status.QUEUED if goes_now else Status.WAITING,
     }
-    is_changed = any(getattr(job, name) != value for name, value in wanted.items())
-    for name, value in wanted.items():
-        setattr(job, name, value)
-    if goes_now:
-        job.queued_at = job.next_attempt_at = timezone.now()
-    return job, is_changed
+
+
+def _differs(job: SyncJob, wanted: Mapping[str, Any]) -> bool:
+    return any(getattr(job, name) != value for name, value in wanted.items())
 
 
 def lock(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
@@ -213,12 +224,39 @@ def refresh_users(user_ids: Sequence[int]) -> None:
 
 
 def sweep() -> None:
-    """Refresh every live binding, a batch at a time."""
-    live = Binding.objects.filter(ended_at=None).order_by("pk")
+    """Refresh every live binding whose job does not say what it needs, a batch at a time.
+
+    Looking takes no lock, so nobody waits for it; what changes meanwhile is refreshed by what
+    changes it, or by the next sweep.
+    """
+    live = Binding.objects.filter(ended_at=None).select_related("user").order_by("pk")
     last = 0
-    while ids := list(live.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]):
-        refresh(Binding.objects.filter(pk__in=ids))
-        last = ids[-1]
+    # Not joined: a directory is the same row for all of a batch.
+    while batch := list(live.filter(pk__gt=last).prefetch_related("directory")[:BATCH]):
+        if ids := _unsettled(batch):
+            refresh(Binding.objects.filter(pk__in=ids))
+        last = batch[-1].pk
+
+
+def _unsettled(bindings: Sequence[Binding]) -> list[int]:
+    attributes.load_managers(bindings)
+    pending = {
+        job.binding_id: job
+        for job in SyncJob.objects.filter(binding__in=bindings, status__in=PENDING)
+    }
+    return [binding.pk for binding in bindings if not _is_settled(binding, pending.get(binding.pk))]
+
+
+def _is_settled(binding: Binding, job: SyncJob | None) -> bool:
+    """Say whether ``refresh`` would change nothing."""
+    if not _may_be_served(binding):
+        return False
+    if job is not None and job.status == Status.QUEUED:
+        return True
+    found = need(binding)
+    if job is None or found is None:
+        return job is None and found is None
+    return not _differs(job, _wanted(binding, found))
 
 
 def cancel(jobs: Sequence[SyncJob]) -> None:

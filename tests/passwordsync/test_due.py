@@ -111,6 +111,14 @@ def test_the_sweep_finds_what_no_signal_told():
     assert SyncJob.objects.get().trigger == Due.RECORD
 
 
+def test_the_sweep_locks_nobody_whose_job_is_right(django_assert_num_queries):
+    BindingFactory.create_batch(2, managed=True)
+    refresh(*BindingFactory.create_batch(2))
+
+    with django_assert_num_queries(4):  # bindings, directories, jobs; no more bindings
+        due.sweep()
+
+
 def test_refreshing_costs_the_same_for_one_and_for_many(django_assert_num_queries):
     one = [BindingFactory().pk]
     many = [binding.pk for binding in BindingFactory.create_batch(20)]

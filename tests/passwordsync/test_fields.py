@@ -97,7 +97,7 @@ def edit(company: Company, /, **values: Any) -> None:
 def of(company: Company, provider: Provider) -> dict[str, Any]:
     """Read Grace's account, by the id that never changes."""
     directory = company.google if provider == GOOGLE else company.entra
-    binding = Binding.objects.get(directory=directory, user=company.grace)
+    binding = Binding.objects.get(Binding.LIVE, directory=directory, user=company.grace)
     found: dict[str, Any] = company.sandbox.account(binding.external_id, provider)["attributes"]
     return found
 

@@ -28,6 +28,7 @@ from passwordsync.models import SyncJob
 from portal.models import Notification
 from tests.conftest import Company
 from tests.factories import PASSWORD, UserFactory
+from tests.passwordsync.test_fields import OWN_AT_GOOGLE, OWN_IN_ENTRA, of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +52,7 @@ PROMISES: Final[dict[str, tuple[str, str, str, str]]] = {
     "changed there and here":   ("P - -",  "P - -",   "P - -",  "P - -"),
     "asked by an operator":     ("- P -",  "- P -",   "- P -",  "- P -"),
     "password setting flipped": ("- - -",  "- - -",   "- P -",  "A P -"),
+    "attribute choice flipped": ("A P -",  "A P -",   "A - -",  "A - -"),
     "mapping extended":         ("- P -",  "A P -",   "- A -",  "A - -"),
     "mapping shortened":        ("- - -",  "- - -",   "- - -",  "- - -"),
     "mapping moved":            ("- PM -", "M P -",   "- M -",  "M - -"),
@@ -75,6 +77,31 @@ MAPPED: Final = {
     "renamed": "email",
 }
 """What rows map besides the names, by a word of their own."""
+UNSET: Final = "department"
+"""Mapped throughout, and never set here."""
+THEIRS_AT_GOOGLE: Final = {
+    "organizations": [
+        {"type": "school", "name": "Vassar"},
+        {"primary": True, "title": "Captain", "department": "Ships"},
+    ],
+    "relations": [
+        {"type": "spouse", "value": "Vincent"},
+        {"type": "manager", "value": "their.manager@example.com"},
+    ],
+}
+THEIRS_IN_ENTRA: Final = {
+    "jobTitle": "Captain",
+    "department": "Ships",
+    "city": "Arlington",
+    "businessPhones": ["+49 30 1"],
+    "employeeOrgData": {"division": "North"},
+}
+"""What the customer has where ours could go as well; a manager besides."""
+REPLACED: Final = {
+    "manager changed": ("manager", "relations"),
+    "mapping moved": ("employeeOrgData",),
+}
+"""Where a row itself puts a value of ours in the place of one of theirs."""
 SEPARATE: Final = {
     "organizations",
     "employeeOrgData",
@@ -93,7 +120,7 @@ class Scene:
         self.password = PASSWORD
 
     def log_in(self) -> None:
-        self.client.post("/logout/")
+        self.client.cookies.clear()
         self.client.post("/login/", {"login": "grace", "password": self.password})
         self.company.drain()
 
@@ -185,6 +212,14 @@ class Scene:
         for directory in Directory.objects.all():
             self.set(directory, sends_password=other[before])
 
+    def attribute_choice_flipped(self) -> None:
+        """A name has changed, then the other setting is chosen."""
+        other = {LOGIN: AT_ONCE, AT_ONCE: LOGIN}
+        before = Directory.SendsAttributes(Directory.objects.first().sends_attributes)
+        self.exported_changed()
+        for directory in Directory.objects.all():
+            self.set(directory, sends_attributes=other[before])
+
     def mapping_extended(self) -> None:
         for directory in Directory.objects.all():
             self.set(directory, mapping=CONNECTORS[directory.kind].default_mapping)
@@ -275,8 +310,9 @@ def _spelt(write: dict[str, Any]) -> str:
 
 def mapping_before(event: str, directory: Directory) -> dict[str, str]:
     """Get what is mapped before something happens."""
-    mapping, fields = dict(directory.mapping), CONNECTORS[directory.kind].fields
+    fields = CONNECTORS[directory.kind].fields
     home = {field.home_of: name for name, field in fields.items()}
+    mapping = directory.mapping | {UNSET: home[UNSET]}
     if event == "mapping extended":
         return only(directory, "given_name")
     if event == "exported cleared":
@@ -302,21 +338,48 @@ def rows() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("event", "column", "promise"), rows())
-def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], promise: str) -> None:
-    company = scene.company
+def keeps(own: Any, there: Any) -> bool:
+    """Say whether all that the customer has is still there; more may be."""
+    if isinstance(own, dict):
+        return all(keeps(value, there.get(name)) for name, value in own.items())
+    if isinstance(own, list):
+        return all(any(keeps(one, other) for other in there) for one in own)
+    return bool(own == there)
+
+
+def prepare(scene: Scene, event: str, column: tuple[str, str]) -> dict[Provider, dict[str, Any]]:
+    """Have Grace taken over, with values of the customer's own; returns those."""
+    company, sandbox = scene.company, scene.company.sandbox
     Directory.objects.update(sends_password=column[0], sends_attributes=column[1])
     for directory in Directory.objects.all():
         directory.mapping = mapping_before(event, directory)
         directory.save()
     User.objects.filter(username="grace").update(cost_center="C-100")
-    ada = UserFactory(username="ada")
-    company.sandbox.add_google_user(ada.email)
-    company.sandbox.add_entra_user(ada.email)
-    company.bind(user=ada)
+    manager = sandbox.add_entra_user("their.manager@example.com")
+    own: dict[Provider, dict[str, Any]] = {
+        "google": OWN_AT_GOOGLE | THEIRS_AT_GOOGLE,
+        "microsoft": OWN_IN_ENTRA | THEIRS_IN_ENTRA | {"manager": manager},
+    }
+    for provider in PROVIDERS:
+        sandbox.change_account(provider, "grace@example.com", attributes=own[provider])
+    if event == "manager changed":
+        ada = UserFactory(username="ada")
+        sandbox.add_google_user(ada.email)
+        sandbox.add_entra_user(ada.email)
+        company.bind(user=ada)
     company.bind()
     scene.log_in()
-    company.sandbox.clear_requests()
+    sandbox.clear_requests()
+    for name in REPLACED.get(event, ()):
+        for values in own.values():
+            values.pop(name, None)
+    return own
+
+
+@pytest.mark.parametrize(("event", "column", "promise"), rows())
+def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], promise: str) -> None:
+    company = scene.company
+    own = prepare(scene, event, column)
     happen: Callable[[], None] = getattr(scene, event.replace(" ", "_"))
 
     seen: dict[Provider, list[str]] = {provider: [] for provider in PROVIDERS}
@@ -331,6 +394,8 @@ def test_promise_is_kept(scene: Scene, event: str, column: tuple[str, str], prom
     )
     company.grace.refresh_from_db()
     assert all(company.opens(directory, scene.password) for directory in Directory.objects.all())
+    for provider in PROVIDERS:
+        assert keeps(own[provider], of(company, provider))
 
 
 def test_no_row_is_left_out() -> None:
