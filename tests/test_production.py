@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,40 +115,6 @@ def test_a_login_reaches_both_directories_through_separate_processes(tmp_path, b
             results = company.wait_for_password(COMPANY[0], logged_in_at=logged_in_at)
 
     assert [result.has_password for result in results] == [True, True]
-
-
-@needs_postgresql
-@needs_redis
-@pytest.mark.usefixtures("database")
-def test_the_engines_tests_pass_on_postgresql_and_redis():
-    """Constraints, locks and claims, once more on the servers of production."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"{POSTGRESQL}/{DATABASE}",
-        "CACHE_URL": f"{REDIS}/13".replace("redis://", "rediscache://"),
-    }
-
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--numprocesses=0",  # they share one Redis
-            "--create-db",
-            # What is promised has nothing to do with the kind of database, and takes its time.
-            "--ignore=tests/passwordsync/test_promises.py",
-            "tests/passwordsync",
-            "tests/accounts",
-        ],
-        env=environment,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
