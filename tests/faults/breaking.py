@@ -65,7 +65,6 @@ def _connect(connect: Callable[..., Any]) -> Callable[..., Any]:
         async def push_and_break(what: Push) -> Receipt:
             break_at(f"sending-{name}")
             receipt: Receipt = await push(what)
-            break_at(f"answered-{name}")
             return receipt
 
         connector.push = push_and_break

@@ -222,6 +222,8 @@ class BreakableProduction(Breakable, Production):
     def mend(self) -> None:
         """Have everything run again."""
         self.sandbox.clear_faults()
+        for armed in self._breaks.iterdir():
+            armed.unlink()
         for name, process in self.processes.items():
             process.send_signal(signal.SIGCONT)
             if process.poll() is not None:

@@ -1,7 +1,7 @@
 """The disk of the embedded mode is full.
 
-Its process is forbidden to write to files, as root cannot be kept from doing on a small disk
-everywhere; SQLite, the log and the mails fail in the same way.
+A limit forbids its process to write to files, which needs no file system of its own: SQLite, the
+log and the mails fail in the same way.
 """
 
 import resource
