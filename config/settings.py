@@ -200,6 +200,13 @@ CACHES = {
         secret("CACHE_URL", "locmemcache://?max_entries=100000" if EMBEDDED else None)
     )
 }
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    # Where they cannot be counted nobody gets in, but nobody waits for that either.
+    CACHES["default"]["OPTIONS"] = {
+        **CACHES["default"].get("OPTIONS", {}),
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DRIFT_SCAN_SECONDS = env.int("DRIFT_SCAN_MINUTES", default=15) * 60

@@ -60,13 +60,16 @@ class Production(Company):
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def parts(self) -> dict[str, list[str]]:
-        """Get the command of each part, in the order they start in."""
+        """Get the command of each part."""
         celery = [sys.executable, "-m", "celery", "-A", self.celery]
         worker = [*celery, "worker", "--without-mingle", "--without-gossip", "-l", "warning"]
         return {
             "web": [sys.executable, "-m", "gunicorn", self.wsgi, "-b", self.bind, "-w", "2"],
-            "directories": [*worker, "-Q", "directories", "-n", "d@%h"],
-            "default": [*worker, "-Q", "default", "-n", "m@%h"],
+            **{
+                f"{queue}-{number}": [*worker, "-Q", queue, "-n", f"{queue}-{number}@%h"]
+                for queue in ("directories", "default")
+                for number in (1, 2)
+            },
             "beat": [*celery, "beat", "-s", str(self.data_dir / "beat"), "-l", "warning"],
         }
 
@@ -74,7 +77,7 @@ class Production(Company):
     def serving(self) -> Iterator[Any]:
         self._command("collectstatic", "--noinput", "--verbosity", "0")
         try:
-            for name in self.parts():
+            for name in self.parts().keys() - self.processes.keys():
                 self.start(name)
             self._wait_for_login_form(self.processes["web"])
             yield self

@@ -19,7 +19,7 @@ from config.quickstart import PASSWORD, PROVIDERS, Company, Person
 from directories.sandbox.client import Sandbox
 from directories.sandbox.steering import Provider
 from tests.production import Production
-from tests.services import POSTGRESQL, REDIS
+from tests.services import POSTGRESQL, answers
 
 DATABASE = "latchkey_faults_test"
 WORKERS = ("directories-1", "directories-2")
@@ -37,6 +37,8 @@ MOST_WRITES: dict[str, dict[str, int]] = {
     "broker flushed": {"google": 1, "microsoft": 1},
     "broker stopped": {"google": 1, "microsoft": 1},
     "broker hung": {"google": 1, "microsoft": 1},
+    "cache stopped": {"google": 1, "microsoft": 1},
+    "cache hung": {"google": 1, "microsoft": 1},
     "database gone before the record": {"google": 2, "microsoft": 1},
     "disk full before the record": {"google": 2, "microsoft": 1},
     "provider down for longer than a sealed password lives": {"google": 1, "microsoft": 1},
@@ -140,19 +142,19 @@ class Breakable(Company):
 
 
 class BreakableProduction(Breakable, Production):
-    """Two workers for directories, and a Redis of its own as the broker."""
+    """Production with servers of its own as broker and cache."""
 
     wsgi = "tests.faults.breaking:web()"
     celery = "tests.faults.breaking"
 
     def __init__(self, sandbox: Sandbox, *, data_dir: Path, people: list[Person]) -> None:
-        self.redis_port = free_port()
+        self.ports = {"broker": free_port(), "cache": free_port()}
         super().__init__(
             sandbox,
             data_dir=data_dir,
             database=DATABASE,
-            cache=f"{REDIS}/13",
-            broker=f"redis://127.0.0.1:{self.redis_port}/0",
+            cache=f"redis://127.0.0.1:{self.ports['cache']}/0",
+            broker=f"redis://127.0.0.1:{self.ports['broker']}/0",
             people=people,
         )
         self._breaks = data_dir / "breaks"
@@ -161,14 +163,24 @@ class BreakableProduction(Breakable, Production):
         self._unused = list(people)
 
     def parts(self) -> dict[str, list[str]]:
-        parts = super().parts()
-        worker = parts.pop("directories")
-        broker = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.redis_port)]
-        return {
-            "redis": [*broker, "--save", "", "--appendonly", "no", "--loglevel", "warning"],
-            **{name: [*worker[:-1], f"{name}@%h"] for name in WORKERS},
-            **parts,
+        redis_server = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        servers = {
+            name: [*redis_server, "--loglevel", "warning", "--port", str(port)]
+            for name, port in self.ports.items()
         }
+        return servers | super().parts()
+
+    @contextmanager
+    def serving(self) -> Iterator[Any]:
+        """Set up, which needs the servers, and run until the block ends."""
+        try:
+            for name in self.ports:
+                self.start(name)
+            self.set_up()
+            with super().serving():
+                yield self
+        finally:
+            self.end()
 
     def sql(self, statement: str) -> list[Any]:
         with psycopg.connect(f"{POSTGRESQL}/{DATABASE}", autocommit=True) as connection:
@@ -229,9 +241,11 @@ class BreakableProduction(Breakable, Production):
             if process.poll() is not None:
                 self.start(name)
 
-    def flush_broker(self) -> None:
-        with redis.Redis(port=self.redis_port) as broker:
-            broker.flushdb()
+    def flush(self, name: str) -> None:
+        """Empty the broker or the cache, once it answers."""
+        eventually(lambda: answers(self.ports[name]))
+        with redis.Redis(port=self.ports[name]) as server:
+            server.flushdb()
 
     @contextmanager
     def database_down(self) -> Iterator[None]:
