@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import links, sessions
-from accounts.models import PasswordLink, User
+from accounts.models import PasswordLink, SealedPassword, User
 from accounts.signals import people_activated, record_changed
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def state_changed(changes: Iterable[tuple[int, str]]) -> None:
     User.objects.filter(pk__in=others, welcomed_at__isnull=False).update(welcomed_at=None)
     # What was open before does not open again when they come back.
     sessions.end(UserSession.objects.filter(user__in=others))
+    SealedPassword.objects.filter(user__in=others, held_until__isnull=False).delete()
     PasswordLink.objects.filter(user__in=others, used_at=None).update(expires_at=timezone.now())
     if activated:
         links.welcome(activated)

@@ -221,7 +221,7 @@ Stop with Ctrl-C."""
             time.sleep(0.2)
         raise QuickstartError("Not every account was found in time.")
 
-    def log_in(self, person: Person) -> float:
+    def log_in(self, person: Person, password: str = PASSWORD) -> float:
         """Log a person in as a browser would; returns when the answer came (Unix time)."""
         browser = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(jar := http.cookiejar.CookieJar())
@@ -235,7 +235,7 @@ Stop with Ctrl-C."""
                     {
                         "csrfmiddlewaretoken": token or "",
                         "login": person.email,
-                        "password": PASSWORD,
+                        "password": password,
                     }
                 ).encode(),
                 headers={"Referer": form.url},

@@ -193,12 +193,21 @@ else:
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
     }
+    # After a restart of the database nobody meets a connection that was cut.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # Failed sign-ins are counted here: for all processes together, and more than can be flushed out.
 CACHES = {
     "default": env.cache_url_config(
         secret("CACHE_URL", "locmemcache://?max_entries=100000" if EMBEDDED else None)
     )
 }
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    # Where they cannot be counted nobody gets in, but nobody waits for that either.
+    CACHES["default"]["OPTIONS"] = {
+        **CACHES["default"].get("OPTIONS", {}),
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DRIFT_SCAN_SECONDS = env.int("DRIFT_SCAN_MINUTES", default=15) * 60
@@ -216,6 +225,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long the broker is down: by default a worker ends itself after a while.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"polling_interval": 0.02}
     if CELERY_BROKER_URL.startswith("memory:")

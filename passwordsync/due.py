@@ -140,7 +140,7 @@ def refresh_locked(
         known, found = pending.get(binding.pk), needs.get(binding.pk)
         if found is None:
             # A queued job is left to its claim, unless its person may not be served at all.
-            if known and (known.status == Status.WAITING or not _may_be_served(binding)):
+            if known and (known.status == Status.WAITING or not may_be_served(binding)):
                 over.append(pending.pop(binding.pk))
         elif known is None and (is_login or binding.pk not in sending):
             pending[binding.pk] = _update(_job(binding), binding, found, covered.get(binding.pk))[0]
@@ -167,7 +167,7 @@ def _let_go(over: Sequence[SyncJob], bindings: Sequence[Binding]) -> None:
     """Close jobs that are not needed, and drop what a login left of people who are not served."""
     if over:
         cancel(over)
-    if gone := [binding for binding in bindings if not _may_be_served(binding)]:
+    if gone := [binding for binding in bindings if not may_be_served(binding)]:
         SealedPassword.objects.filter(login_check__binding__in=gone).delete()
 
 
@@ -249,7 +249,7 @@ def _unsettled(bindings: Sequence[Binding]) -> list[int]:
 
 def _is_settled(binding: Binding, job: SyncJob | None) -> bool:
     """Say whether ``refresh`` would change nothing."""
-    if not _may_be_served(binding):
+    if not may_be_served(binding):
         return False
     if job is not None and job.status == Status.QUEUED:
         return True
@@ -272,5 +272,6 @@ def cancel(jobs: Sequence[SyncJob]) -> None:
         SealedPassword.objects.filter(pk__in=sealed).delete()
 
 
-def _may_be_served(binding: Binding) -> bool:
+def may_be_served(binding: Binding) -> bool:
+    """Say whether anything may go to a binding at all; its user has to be loaded."""
     return binding.ended_at is None and binding.user.is_active

@@ -314,10 +314,13 @@ def retry(
 ) -> bool:
     """Give a sending job back to the queue, in a transaction; False where its claim was lost.
 
-    Where a login queued a newer job already, this one ends superseded, and an unclear one makes
-    its follower wait for the settle delay.
+    Where its person may not be served any more, it is over.  Where a login queued a newer job
+    already, this one ends superseded, and an unclear one makes its follower wait for the settle
+    delay.
     """
-    due.lock(Binding.objects.filter(pk=job.binding_id)).first()
+    binding = due.lock(Binding.objects.filter(pk=job.binding_id)).select_related("user").get()
+    if not due.may_be_served(binding):
+        return finish(job, Status.CANCELLED, code=code, error=error, request_id=request_id)
     follower = SyncJob.objects.filter(binding=job.binding_id, status__in=PENDING).first()
     if follower is not None and follower.status == Status.QUEUED:
         if not finish(job, Status.SUPERSEDED, code=code, error=error, request_id=request_id):

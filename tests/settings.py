@@ -19,3 +19,8 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, not memory: threads share it, and what is written can be searched for secrets.
     DATABASES["default"]["TEST"] = {"NAME": f"{_data_dir}/test.sqlite3"}  # noqa: F405
+if (_cache := CACHES["default"])["BACKEND"].endswith("RedisCache"):  # noqa: F405
+    # Each process of a run empties its own before each test; PostgreSQL's are told apart already.
+    _server, _number = _cache["LOCATION"].rsplit("/", 1)
+    _process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    _cache["LOCATION"] = f"{_server}/{int(_number) + int(_process)}"

@@ -1,0 +1,140 @@
+"""The product as it runs in production: each part a process of its own, on real servers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import psycopg
+from django.conf import settings
+
+from accounts.key_pairs import PrivateKey
+from config.management.commands.quickstart import free_port
+from config.quickstart import COMPANY, Company, Person
+from directories.sandbox.client import Sandbox
+from tests.services import POSTGRESQL
+
+STOP_SECONDS = 15
+LEASH = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+"""Ends a process with the one that started it, however that ends, where the system can."""
+
+
+class Production(Company):
+    """The quickstart's company on servers; ``processes`` holds its running parts by name."""
+
+    wsgi = "config.wsgi"
+    celery = "config.celery"
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        data_dir: Path,
+        database: str,
+        cache: str,
+        broker: str,
+        people: Sequence[Person] = COMPANY[:2],
+    ) -> None:
+        super().__init__(
+            sandbox,
+            data_dir=data_dir,
+            bind=f"127.0.0.1:{free_port()}",
+            manage=settings.BASE_DIR / "manage.py",
+            people=people,
+        )
+        pairs = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
+        self.environment |= {
+            "SECRET_KEY": "production-test-" * 4,
+            "DATABASE_URL": f"{POSTGRESQL}/{database}",
+            "CACHE_URL": cache,
+            "CELERY_BROKER_URL": broker,
+            **{f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
+        }
+        self.private_keys = {f"{ring}_PRIVATE_KEYS": pair.to_text() for ring, pair in pairs.items()}
+        self.metrics = {f"directories-{n}": f"127.0.0.1:{free_port()}" for n in (1, 2)}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def parts(self) -> dict[str, list[str]]:
+        """Get the command of each part."""
+        celery = [sys.executable, "-m", "celery", "-A", self.celery]
+        worker = [*celery, "worker", "--without-mingle", "--without-gossip", "-l", "warning"]
+        return {
+            "web": [sys.executable, "-m", "gunicorn", self.wsgi, "-b", self.bind, "-w", "2"],
+            **{
+                f"{queue}-{number}": [*worker, "-Q", queue, "-n", f"{queue}-{number}@%h"]
+                for queue in ("directories", "default")
+                for number in (1, 2)
+            },
+            "beat": [*celery, "beat", "-s", str(self.data_dir / "beat"), "-l", "warning"],
+        }
+
+    @contextmanager
+    def serving(self) -> Iterator[Any]:
+        self._command("collectstatic", "--noinput", "--verbosity", "0")
+        try:
+            for name in self.parts().keys() - self.processes.keys():
+                self.start(name)
+            self._wait_for_login_form(self.processes["web"])
+            yield self
+        finally:
+            self.end()
+
+    def start(self, name: str) -> None:
+        """Start a part."""
+        environment = dict(self.environment)
+        if bind := self.metrics.get(name):
+            environment |= {**self.private_keys, "METRICS_BIND": bind}
+        self.processes[name] = subprocess.Popen(
+            [*LEASH, *self.parts()[name]], env=environment, cwd=settings.BASE_DIR
+        )
+
+    def kill(self, name: str) -> None:
+        """End a part as a power cut does."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def is_ready(self) -> bool:
+        """Say whether monitoring is told that every part is well, within half a minute."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(HTTPError), urlopen(f"{self.portal_url}/readyz"):
+                return True
+            time.sleep(0.5)
+        return False
+
+    def figures(self) -> str:
+        """Read what the workers tell Prometheus."""
+        return "".join(
+            urlopen(f"http://{bind}/metrics").read().decode() for bind in self.metrics.values()
+        )
+
+    def end(self) -> None:
+        """End every part, also one that hangs."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def empty_database(name: str) -> Iterator[None]:
+    """Make a PostgreSQL database for as long as the block lasts."""
+    with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+        yield
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
