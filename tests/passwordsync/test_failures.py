@@ -238,7 +238,7 @@ def test_nothing_said_to_a_person_names_internals() -> None:
         *cards.STATE_TEXTS.values(),
         *cards.DETAILS_TEXTS.values(),
         *cards.WAITING_TEXTS.values(),
-        cards.HELD_TEXT,
+        *(text for _reason, text in cards.REASON_TEXTS),
     ]
 
     assert [text for text in map(str, texts) if internals.search(text)] == []
