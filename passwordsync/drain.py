@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
@@ -49,8 +50,25 @@ RENEW_SECONDS: Final = 1
 """How often the lease is renewed, and an operator's pause looked for."""
 
 
+LEFT_FREE: Final = 4
+"""Threads of a worker that no drain takes: in the embedded mode mail is sent by the same one."""
+
+_places = threading.BoundedSemaphore(settings.CELERY_WORKER_CONCURRENCY - LEFT_FREE)
+
+
 def drain(directory_id: int) -> None:
-    """Work on a directory until nothing is left or the slice is over; may be called any time."""
+    """Work on a directory until nothing is left or the slice is over; may be called any time.
+
+    Where all places are taken, beat wakes the directory again in seconds.
+    """
+    if _places.acquire(blocking=False):
+        try:
+            _drain(directory_id)
+        finally:
+            _places.release()
+
+
+def _drain(directory_id: int) -> None:
     lease_id = lease.acquire(directory_id)
     if lease_id is None:
         return
