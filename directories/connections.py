@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from functools import cache
@@ -26,6 +27,8 @@ T = TypeVar("T")
 _lock = threading.Lock()
 _loop_lock = threading.Lock()
 _open: dict[int, tuple[object, Connector]] = {}
+_spent: dict[int, float] = defaultdict(float)
+"""By connectors that were made anew since."""
 
 
 def endpoints() -> Endpoints:
@@ -64,6 +67,7 @@ def connector_for(directory: Directory) -> Connector:
         if connector is None or known != identity:
             made = _make(directory)
             if connector is not None:
+                _spent[directory.pk] += connector.spent
                 submit(_close_later(connector))
             connector = made
             _open[directory.pk] = (identity, connector)
@@ -71,9 +75,9 @@ def connector_for(directory: Directory) -> Connector:
 
 
 def spent(directory_id: int) -> float:
-    """Get how much of its quotas a directory's connector has used in this process."""
+    """Get how much of a directory's quotas was used in this process."""
     _identity, connector = _open.get(directory_id, (None, None))
-    return connector.spent if connector else 0
+    return _spent[directory_id] + (connector.spent if connector else 0)
 
 
 def _make(directory: Directory) -> Connector:

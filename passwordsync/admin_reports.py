@@ -166,10 +166,9 @@ def _reasons(found: Churn) -> list[dict[str, Any]]:
             "reason": Due(reason).label,
             "writes": count,
             "changed": [
-                # Without a name: it had gone there already, at once.
-                (attributes.label(attribute) if attribute else _("what was sent at once"), times)
+                (attributes.label(attribute), times)
                 for attribute, times in changed[reason].most_common()
-                if attribute or reason == Due.RECORD
+                if attribute
             ],
         }
         for reason, count in writes.most_common()

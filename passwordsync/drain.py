@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
@@ -26,7 +27,7 @@ from django.utils import timezone
 
 from directories import connections, lease, preflight
 from directories.asking import Asking
-from directories.budget import BURST_SECONDS, Budget
+from directories.budget import Budget
 from directories.connections import submit
 from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
@@ -50,8 +51,27 @@ RENEW_SECONDS: Final = 1
 """How often the lease is renewed, and an operator's pause looked for."""
 
 
+PATIENCE_SECONDS: Final = 5
+"""How long a drain waits for its next request before it ends; beat wakes as often."""
+LEFT_FREE: Final = 4
+"""Threads of a worker that no drain takes: in the embedded mode mail is sent by the same one."""
+
+_places = threading.BoundedSemaphore(settings.CELERY_WORKER_CONCURRENCY - LEFT_FREE)
+
+
 def drain(directory_id: int) -> None:
-    """Work on a directory until nothing is left or the slice is over; may be called any time."""
+    """Work on a directory until nothing is left or the slice is over; may be called any time.
+
+    Where all places are taken, beat wakes the directory again in seconds.
+    """
+    if _places.acquire(blocking=False):
+        try:
+            _drain(directory_id)
+        finally:
+            _places.release()
+
+
+def _drain(directory_id: int) -> None:
     lease_id = lease.acquire(directory_id)
     if lease_id is None:
         return
@@ -70,9 +90,8 @@ def directories_with_work() -> QuerySet[Directory]:
     """Find the directories that have something to do now."""
     now = timezone.now()
     is_free = Q(leased_until=None) | Q(leased_until__lt=Now())
-    # A drain waits for its next request, though not for long.
     is_in_pace = Q(next_request_at=None) | Q(
-        next_request_at__lte=now + timedelta(seconds=BURST_SECONDS)
+        next_request_at__lte=now + timedelta(seconds=PATIENCE_SECONDS)
     )
     open_jobs = SyncJob.objects.filter(directory=OuterRef("pk"))
     queued = open_jobs.filter(~Exists(jobs.SENDING), status=Status.QUEUED, next_attempt_at__lte=now)
@@ -122,11 +141,13 @@ def _is_open(directory: Directory) -> bool:
 class Piece:
     """A piece of work under way; its context has what its log lines carry.
 
-    ``key`` tells it from others that a drain must not begin twice.
+    ``key`` tells it from others that a drain must not begin twice.  A push is paid for when it
+    begins, anything else when it is known what it cost.
     """
 
     work: Asking[Applied | None]
     key: Hashable = None
+    is_paid: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
@@ -160,7 +181,7 @@ class Slice:
                 self._collect()
             elif not is_begun:
                 delay = self._budget.delay()
-                if not (self.is_on() and 0 < delay <= BURST_SECONDS):
+                if not (self.is_on() and 0 < delay <= PATIENCE_SECONDS):
                     return
                 threading.Event().wait(delay)
 
@@ -178,7 +199,8 @@ class Slice:
         """Begin as much as there is room for; False where nothing was."""
         is_begun = False
         while self.is_on():
-            room = min(CONCURRENCY - len(self._under_way), self._budget.room())
+            unpaid = sum(not piece.is_paid for piece in self._under_way.values())
+            room = min(CONCURRENCY - len(self._under_way), self._budget.room() - unpaid)
             if room < 1 or not (pieces := self._most_urgent(room)):
                 break
             self._busy.update(piece.key for piece in pieces)
@@ -200,10 +222,10 @@ class Slice:
         claimed_at = time.monotonic()
         pieces = []
         for job in jobs.claim(self._directory.pk, limit=room, only_passwords=only_passwords):
-            piece = Piece(work=pushing.push(self._directory, job, claimed_at=claimed_at))
+            work = pushing.push(self._directory, job, claimed_at=claimed_at)
+            piece = Piece(work=work, is_paid=True)
             piece.context.run(current_job.set, job.pk)
             pieces.append(piece)
-        # What else is asked is taken off when it was.
         self._budget.charge(len(pieces))
         return pieces
 

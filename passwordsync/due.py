@@ -37,11 +37,16 @@ UPDATED: Final = (
 
 @dataclass(frozen=True)
 class Need:
-    """What an account lacks, and why; ``attributes`` names those that changed."""
+    """What an account lacks, and why.
+
+    ``attributes`` names those that it lacks, ``changed`` also those that it was sent since the
+    password, where these are why that is sent.
+    """
 
     why: Due
     password: bool
     attributes: list[str]
+    changed: list[str]
 
 
 def need(binding: Binding) -> Need | None:
@@ -60,11 +65,12 @@ def need(binding: Binding) -> Need | None:
         why = Due.ASKED
     else:
         is_always = directory.sends_password == Directory.SendsPassword.ALWAYS
-        password = is_always and bool(attributes.changed(binding, binding.password_attributes))
-        if password or lacks:
-            return Need(Due.RECORD, password=password, attributes=lacks)
-        return None
-    return Need(why, password=True, attributes=lacks)
+        since = attributes.changed(binding, binding.password_attributes) if is_always else []
+        if not (since or lacks):
+            return None
+        changed = lacks + [name for name in since if name not in lacks]
+        return Need(Due.RECORD, password=bool(since), attributes=lacks, changed=changed)
+    return Need(why, password=True, attributes=lacks, changed=lacks)
 
 
 def reason(binding: Binding) -> Due | None:
@@ -203,7 +209,7 @@ def _wanted(
     return {
         "trigger": Due.RECORD if goes_now else found.why,
         "sends_password": found.password and not goes_now,
-        "changed_attributes": found.attributes,
+        "changed_attributes": found.changed,
         "status": Status.QUEUED if goes_now else Status.WAITING,
     }
 

@@ -123,7 +123,7 @@ def _is_served(job: SyncJob, password_version: int) -> bool:
     ):
         return False
     job.trigger, job.sends_password = found.why, found.password
-    job.changed_attributes = found.attributes
+    job.changed_attributes = found.changed
     return True
 
 

@@ -200,6 +200,18 @@ def test_a_drain_that_finds_the_lease_taken_leaves_at_once(company, monkeypatch)
     lease.release(company.google.pk, held)
 
 
+def test_drains_leave_threads_for_mail(company, monkeypatch):
+    monkeypatch.setattr(drain_module, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(drain_module, "_work", lambda *_: drain(company.entra.pk))
+    company.bind()
+
+    drain(company.google.pk)
+
+    company.entra.refresh_from_db()
+    assert company.entra.lease_id is None
+    assert Binding.objects.filter(directory=company.entra, external_id="").exists()
+
+
 def test_two_drains_at_once_send_once(client, company):
     company.bind()
     company.drain()

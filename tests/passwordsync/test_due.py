@@ -45,6 +45,18 @@ def test_a_changed_name_is_due():
     assert refreshed(binding).trigger == Due.RECORD
 
 
+def test_a_password_that_follows_what_went_at_once_names_it():
+    binding = BindingFactory(managed=True)
+    binding.user.family_name = "Hopper"
+    binding.pushed_attributes = {**binding.pushed_attributes, "name.familyName": "Hopper"}
+    binding.save()
+
+    job = refreshed(binding)
+
+    assert (job.trigger, job.sends_password) == (Due.RECORD, True)
+    assert job.changed_attributes == ["family_name"]
+
+
 def test_a_changed_attribute_that_is_not_exported_is_not_due():
     binding = BindingFactory(managed=True)
     binding.user.job_title = "Admiral"
