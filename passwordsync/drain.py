@@ -263,7 +263,9 @@ class Slice:
             elif error := answer.exception():
                 if isinstance(error, ThrottledError):
                     metrics.throttled(self._directory)
-                    self._budget.throttled(error.retry_after_seconds)
+                    # The audit log has a limit of its own, which is no news of the others.
+                    if piece.key is not drift.name:
+                        self._budget.throttled(error.retry_after_seconds)
                 question = context.run(work.throw, error)
             else:
                 question = context.run(work.send, answer.result())
