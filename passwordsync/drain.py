@@ -266,7 +266,8 @@ class Slice:
                     # The audit log has a limit of its own, which is no news of the others.
                     if piece.key is not drift.name:
                         self._budget.throttled(error.retry_after_seconds)
-                question = context.run(work.throw, error)
+                # Without its frames: they hold the push, and what it refers to makes rings.
+                question = context.run(work.throw, error.with_traceback(None))
             else:
                 question = context.run(work.send, answer.result())
         except StopIteration as end:

@@ -362,13 +362,13 @@ def retry(
     )
 
 
-def recover_abandoned(directory_id: int) -> int:
-    """Take back jobs whose worker is gone: they may have been sent."""
+def recover_abandoned(directory_id: int | None = None) -> int:
+    """Take back jobs whose worker is gone, of a directory or of all: they may have been sent."""
     abandoned = SyncJob.objects.filter(
-        status=Status.SENDING,
-        directory=directory_id,
-        claimed_until__lt=Now() - RECOVERY_MARGIN,
+        status=Status.SENDING, claimed_until__lt=Now() - RECOVERY_MARGIN
     )
+    if directory_id is not None:
+        abandoned = abandoned.filter(directory=directory_id)
     count = 0
     for job in abandoned:
         with transaction.atomic():

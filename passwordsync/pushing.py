@@ -143,7 +143,7 @@ async def _push(connector: Connector, push: Push) -> tuple[Receipt, AttributeRej
             except AttributeRejectedError as error:
                 if push.password is None:
                     raise
-                refused = error
+                refused = error.with_traceback(None)  # it leads back here, and to the password
             return await connector.push(replace(push, attributes={})), refused
     except TimeoutError:
         raise UnclearOutcomeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,17 +12,21 @@ import pytest
 from django.db import DataError, transaction
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import people
 from accounts.models import LoginEvent, SealedPassword, User
 from accounts.sealing import seal_password
 from directories import bindings, pausing
 from directories.connections import submit
+from directories.connectors.base import Push
 from directories.models import Binding, Directory
-from passwordsync import drift, due, jobs, outcomes, pushing
+from directories.sandbox.steering import Provider
+from passwordsync import drift, due, jobs, outcomes, pushing, sweeping
 from passwordsync.models import LoginCheck, Status, SyncJob
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, UserFactory, sealed
+from tests.passwordsync.conftest import PROVIDERS
 from tests.passwordsync.test_drain import log_in as log_in_by_form
 from tests.passwordsync.test_jobs import log_in
 from tests.passwordsync.test_races import meanwhile
@@ -41,6 +46,7 @@ def queued(company: Company, client: Client) -> list[User]:
     company.drain()
     for user in four:
         log_in_by_form(client, user)
+    Directory.objects.update(next_request_at=None)  # all go at once
     return four
 
 
@@ -187,3 +193,56 @@ def test_suspending_somebody_and_the_end_of_their_push_do_not_wait_in_a_ring() -
     suspended()
 
     assert SyncJob.objects.get().status == Status.SUCCEEDED
+
+
+def refused(status: int, code: str, message: str) -> dict[str, Any]:
+    return {"status": status, "body": {"error": {"code": code, "message": message}}}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        {"status": 503},
+        {"when": "after", "action": "reset"},
+        refused(400, "Request_BadRequest", "Invalid value specified for property 'displayName'"),
+        refused(400, "Request_BadRequest", "password too weak"),
+        refused(403, "Authorization_RequestDenied", ""),
+    ],
+)
+def test_clear_password_is_let_go_with_its_push_and_not_some_time_later(
+    company: Company, client: Client, provider: Provider, fault: dict[str, Any] | None
+) -> None:
+    company.bind()
+    company.drain()
+    if fault is not None:
+        for method in ("PUT", "PATCH"):
+            company.sandbox.fault(provider=provider, method=method, **fault)
+    log_in_by_form(client, company.grace)
+    gc.collect()
+    gc.disable()
+
+    try:
+        company.drain()
+        left = [one for one in gc.get_objects() if type(one) is Push]
+    finally:
+        gc.enable()
+
+    assert left == []
+
+
+def test_password_of_a_worker_that_is_gone_does_not_wait_for_another_to_be_deleted(
+    settings: Settings,
+) -> None:
+    binding = BindingFactory()
+    log_in(binding.user)
+    jobs.claim(binding.directory_id, limit=1)
+    long_ago = timezone.now() - settings.PASSWORD_SEAL_TTL - timedelta(minutes=1)
+    SealedPassword.objects.update(sealed_at=long_ago)
+    SyncJob.objects.update(claimed_until=long_ago)
+
+    sweeping.sweep()
+
+    assert not SealedPassword.objects.exists()
+    assert SyncJob.objects.get().status == Status.WAITING
