@@ -44,7 +44,7 @@ from directories.connectors.errors import (
     PermissionDeniedError,
 )
 from directories.connectors.fields import Step, too_long
-from directories.connectors.microsoft_errors import FEDERATED, SYNCED
+from directories.connectors.microsoft_errors import FEDERATED, SYNCED, request_id_of
 from directories.connectors.microsoft_fields import FIELDS, ORGANIZATION, body, merged
 from directories.connectors.password_rules import PasswordRules
 
@@ -416,7 +416,7 @@ def _path(external_id: str) -> str:
 
 
 def _receipt(answer: Answer, push: Push) -> Receipt:
-    return Receipt(request_id=answer.headers.get("request-id") or str(push.attempt_id))
+    return Receipt(request_id=request_id_of(answer, {}) or str(push.attempt_id))
 
 
 def _user(push: Push, changes: dict[str, Any]) -> User:

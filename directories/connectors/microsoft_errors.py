@@ -60,7 +60,7 @@ def refusal(answer: Answer, push: Push | None = None) -> ConnectorError:
     """Turn an answer that is no success into our error; ``push`` None means it was a read."""
     status, body, wait = answer.status, answer.body, answer.retry_after_seconds
     error = _error_object(body)
-    code, request_id = str(error.get("code", "")), _request_id(answer, error)
+    code, request_id = str(error.get("code", "")), request_id_of(answer, error)
     if status == 504 or (status == 502 and body is None):
         # A gateway speaks for a server that it lost: a write may have been applied.
         if push is not None:
@@ -190,7 +190,8 @@ def _texts(error: Mapping[str, Any]) -> str:
     return " ".join(texts).lower()
 
 
-def _request_id(answer: Answer, error: Mapping[str, Any]) -> str:
+def request_id_of(answer: Answer, error: Mapping[str, Any]) -> str:
+    """Get the provider's id of a request; "" where it gave none that looks like one."""
     inner = error.get("innerError") or error.get("innererror")
     stated = inner.get("request-id", "") if isinstance(inner, dict) else ""
     request_id = answer.headers.get("request-id") or str(stated)

@@ -85,6 +85,12 @@ def test_piece_that_fails_costs_the_others_nothing(
     assert not Directory.objects.exclude(lease_id=None).exists()
 
 
+def end(work: Callable[[], object]) -> None:
+    """Go on with a piece of work that has nothing more to ask."""
+    with pytest.raises(StopIteration):
+        work()
+
+
 def unbind(company: Company) -> None:
     bindings.unbind(bindings=list(Binding.objects.all()), actor=None)
 
@@ -124,8 +130,7 @@ def test_nothing_is_sent_that_may_not_be_any_more_once_the_account_is_found(
 
     happens(company)
 
-    with pytest.raises(StopIteration):
-        work.send(found)
+    end(lambda: work.send(found))
     assert SyncJob.objects.get().status == status
 
 
@@ -137,12 +142,12 @@ def test_answer_to_an_older_login_takes_no_newer_password_away(company: Company)
     company.entra.refresh_from_db()
     work = drift.answer(company.entra, drift.unanswered(company.entra, limit=1)[0])
     error = submit(next(work)).exception()
+    assert error
     Binding.objects.update(drifted_at=timezone.now(), drift_noticed_at=timezone.now())
     change_password(company)
     log_in(grace, NEW_PASSWORD)
 
-    with pytest.raises(StopIteration):
-        work.throw(error)
+    end(lambda: work.throw(error))
 
     assert SealedPassword.objects.get().password_version == 2
 

@@ -196,6 +196,17 @@ def test_push_carries_the_attempt_and_its_priority(
     assert receipt.request_id == "r-7"
 
 
+def test_request_id_that_looks_like_none_is_not_kept(
+    make: Make, scripted: ScriptedServer, run: Run[Any]
+) -> None:
+    push = make_push()
+    scripted.answers.append(reply(204, None, {"request-id": "r" * 200}))
+
+    receipt = run(make(ENTRA).push(push))
+
+    assert receipt.request_id == str(push.attempt_id)
+
+
 @pytest.mark.parametrize(
     ("organization", "domain", "expected"),
     [
