@@ -176,12 +176,16 @@ class Slice:
 
     def _go_on(self) -> None:
         while True:
-            is_begun = self._begin()
+            try:
+                is_begun = self._begin()
+            except Exception as failure:  # noqa: BLE001  raised again by ``work``
+                self._fail(failure)
+                is_begun = False
             if self._under_way:
                 self._collect()
             elif not is_begun:
                 delay = self._budget.delay()
-                if not (self.is_on() and 0 < delay <= PATIENCE_SECONDS):
+                if self._failure or not (self.is_on() and 0 < delay <= PATIENCE_SECONDS):
                     return
                 threading.Event().wait(delay)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError, transaction
+from django.db import DataError, OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -17,12 +17,12 @@ from pytest_django import Settings
 from accounts import people
 from accounts.models import LoginEvent, SealedPassword, User
 from accounts.sealing import seal_password
-from directories import bindings, pausing
+from directories import bindings, lease, pausing
 from directories.connections import submit
 from directories.connectors.base import Push
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
-from passwordsync import drift, due, jobs, outcomes, pushing, sweeping
+from passwordsync import drain, drift, due, jobs, outcomes, pushing, sweeping
 from passwordsync.models import LoginCheck, Status, SyncJob
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, UserFactory, sealed
@@ -83,6 +83,23 @@ def test_piece_that_fails_costs_the_others_nothing(
 
     assert SyncJob.objects.filter(status=Status.SUCCEEDED).count() == len(queued) - 1
     assert not Directory.objects.exclude(lease_id=None).exists()
+
+
+def test_lease_that_cannot_be_renewed_costs_no_outcome(
+    company: Company, queued: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renew(*_args: object, **_state: object) -> bool:
+        if SyncJob.objects.filter(status=Status.SENDING).exists():
+            raise OperationalError
+        return True
+
+    monkeypatch.setattr(drain, "RENEW_SECONDS", -1)
+    monkeypatch.setattr(lease, "renew", renew)
+
+    with pytest.raises(OperationalError):
+        company.drain()
+
+    assert SyncJob.objects.filter(status=Status.SUCCEEDED).count() == len(queued)
 
 
 def end(work: Callable[[], object]) -> None:
