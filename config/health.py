@@ -100,11 +100,11 @@ class Look:
         with self._lock:
             now = time.monotonic()
             if self._found.done() and now > self._began_at + FRESH_SECONDS:
-                self._found, self._began_at = Future(), now
+                found: Future[dict[str, str]] = Future()
                 name = f"look at {self._names[0]}"
-                threading.Thread(
-                    target=self._run, args=(self._found,), name=name, daemon=True
-                ).start()
+                threading.Thread(target=self._run, args=(found,), name=name, daemon=True).start()
+                # Only now: nobody would answer for a thread that did not start.
+                self._found, self._began_at = found, now
 
     def end(self) -> dict[str, str]:
         """Wait for what was found; gives for each part what is wrong, "" where it is well."""

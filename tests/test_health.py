@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 import time_machine
@@ -251,3 +252,14 @@ def test_in_production_it_answers_while_the_database_hangs(hanging_port, tmp_pat
 
     assert done.stdout.startswith("503 True database: not well since"), done.stderr
     assert "keys: not well" in done.stdout and "broker: well" in done.stdout
+
+
+def test_it_looks_again_after_a_moment_without_a_thread_to_look_in(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("no thread")))
+        with pytest.raises(RuntimeError):
+            ask(client)
+
+    assert ask(client)[0] == 200
