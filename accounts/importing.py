@@ -155,7 +155,7 @@ def _create(rows: Sequence[Row]) -> Report:
 def _change(rows: Sequence[Row], ids: Mapping[str, int]) -> Report:
     users = {
         user.username: user
-        for user in User.objects.select_for_update()
+        for user in User.objects.select_for_update(no_key=True)
         .filter(username__in=[row.username for row in rows])
         .order_by("pk")
     }

@@ -33,7 +33,8 @@ def set_state(*, users: Iterable[User], state: User.State, actor: User | None) -
 def _set_state(ids: list[int], state: User.State) -> int:
     with transaction.atomic():
         changed = list(
-            User.objects.select_for_update()
+            # As bindings are locked (passwordsync.due): a job that ends meanwhile refers to them.
+            User.objects.select_for_update(no_key=True)
             .filter(pk__in=ids)
             .exclude(state=state)
             .order_by("pk")

@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -162,9 +163,18 @@ class Slice:
         self._spent_before = connections.spent(directory.pk)
         self._renewed = time.monotonic()
         self._ends = self._renewed + SLICE_SECONDS
+        self._failure: Exception | None = None
 
     def work(self) -> None:
-        """Do what is most urgent, as fast as the budget allows, until nothing is left."""
+        """Do what is most urgent, as fast as the budget allows, until nothing is left.
+
+        An error of ours ends it, once what is under way is recorded.
+        """
+        self._go_on()
+        if self._failure is not None:
+            raise self._failure
+
+    def _go_on(self) -> None:
         while True:
             is_begun = self._begin()
             if self._under_way:
@@ -253,14 +263,20 @@ class Slice:
             elif error := answer.exception():
                 if isinstance(error, ThrottledError):
                     metrics.throttled(self._directory)
-                    self._budget.throttled(error.retry_after_seconds)
-                question = context.run(work.throw, error)
+                    # The audit log has a limit of its own, which is no news of the others.
+                    if piece.key is not drift.name:
+                        self._budget.throttled(error.retry_after_seconds)
+                # Without its frames: they hold the push, and what it refers to makes rings.
+                question = context.run(work.throw, error.with_traceback(None))
             else:
                 question = context.run(work.send, answer.result())
         except StopIteration as end:
             self._busy.discard(piece.key)
             applied: Applied | None = end.value
             return applied
+        except Exception as failure:  # noqa: BLE001  raised again by ``work``
+            self._fail(failure)
+            return None
         self._under_way[context.run(submit, question)] = piece
         return None
 
@@ -279,9 +295,28 @@ class Slice:
         self._budget.settle(connections.spent(self._directory.pk) - self._spent_before)
 
     def _record(self, ended: Sequence[Applied | None]) -> None:
-        if applied := [*filter(None, ended)]:
+        applied = [*filter(None, ended)]
+        try:
+            self._write_down(applied)
+        except Exception:  # noqa: BLE001  raised again below
+            # What is wrong with one must not cost the others their outcome.
+            for one in applied:
+                try:
+                    self._write_down([one])
+                except Exception as failure:  # noqa: BLE001  raised again by ``work``
+                    self._fail(failure)
+
+    def _write_down(self, applied: Sequence[Applied]) -> None:
+        if applied:
             with transaction.atomic(durable=True):
-                outcomes.succeeded(self._directory, applied)
+                # Copies: what is written of a job is noted on it, too.
+                outcomes.succeeded(
+                    self._directory, [replace(one, job=copy(one.job)) for one in applied]
+                )
+
+    def _fail(self, failure: Exception) -> None:
+        """Begin nothing new, and keep the first error for the end."""
+        self._failure, self._ends = self._failure or failure, 0
 
 
 def _locate(directory: Directory, binding: Binding) -> Asking[None]:

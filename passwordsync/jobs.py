@@ -111,14 +111,15 @@ def _is_served(job: SyncJob, password_version: int) -> bool:
     """Say whether a login serves a job, and write into it what is needed now.
 
     A password that is known to be refused, or held back, is not sent: the person chooses another.
+    Nor is one that is not theirs any more: a newer one may be queued already.
     """
     found = due.need(job.binding)
     if found is None:
         return False
     binding = job.binding
-    if found.password and password_version in (
-        binding.refused_password_version,
-        binding.held_password_version,
+    if found.password and (
+        password_version != binding.user.password_version
+        or password_version in (binding.refused_password_version, binding.held_password_version)
     ):
         return False
     job.trigger, job.sends_password = found.why, found.password
@@ -134,12 +135,21 @@ def _first_attempt_at(
     Only who asks for this one binding goes ahead of that, where it is our own.
     """
     earliest = now
-    may_overtake = is_asked and job.error_code != ThrottledError.code
+    may_overtake = (
+        is_asked and job.error_code != ThrottledError.code and not _follows_attempt(job, now)
+    )
     if job.status == Status.QUEUED and job.next_attempt_at and not may_overtake:
         earliest = max(now, job.next_attempt_at)
     if job.is_unclear and job.sent_at and job.sent_password_version != sealed.password_version:
         earliest = max(earliest, job.sent_at + SETTLE_DELAY)
     return earliest
+
+
+def _follows_attempt(job: SyncJob, now: datetime) -> bool:
+    """Say whether an attempt of the job that this one superseded may still be on its way."""
+    return SyncJob.objects.filter(
+        binding=job.binding_id, status=Status.SUPERSEDED, sent_at__gt=now - SETTLE_DELAY
+    ).exists()
 
 
 def claim(directory_id: int, *, limit: int, only_passwords: bool = False) -> list[SyncJob]:
@@ -319,6 +329,9 @@ def retry(
     delay.
     """
     binding = due.lock(Binding.objects.filter(pk=job.binding_id)).select_related("user").get()
+    claimed = SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id)
+    if not claimed.exists():
+        return False
     if not due.may_be_served(binding):
         return finish(job, Status.CANCELLED, code=code, error=error, request_id=request_id)
     follower = SyncJob.objects.filter(binding=job.binding_id, status__in=PENDING).first()
@@ -336,7 +349,7 @@ def retry(
     if after is not None:
         next_attempt_at = max(timezone.now() + after, next_attempt_at or timezone.now())
     return bool(
-        SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
+        claimed.update(
             status=Status.QUEUED,
             claim_id=None,
             claimed_until=None,
@@ -349,13 +362,13 @@ def retry(
     )
 
 
-def recover_abandoned(directory_id: int) -> int:
-    """Take back jobs whose worker is gone: they may have been sent."""
+def recover_abandoned(directory_id: int | None = None) -> int:
+    """Take back jobs whose worker is gone, of a directory or of all: they may have been sent."""
     abandoned = SyncJob.objects.filter(
-        status=Status.SENDING,
-        directory=directory_id,
-        claimed_until__lt=Now() - RECOVERY_MARGIN,
+        status=Status.SENDING, claimed_until__lt=Now() - RECOVERY_MARGIN
     )
+    if directory_id is not None:
+        abandoned = abandoned.filter(directory=directory_id)
     count = 0
     for job in abandoned:
         with transaction.atomic():

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import sealing
+from accounts.models import User
 from directories import preflight
 from directories.asking import Asking, in_time
 from directories.connections import connector_for
@@ -70,7 +71,11 @@ def push(directory: Directory, job: SyncJob, *, claimed_at: float) -> Asking[App
         if left > PUSH_DEADLINE_SECONDS and ((is_located and not job.is_unclear) or _renote(job)):
             return (yield from _send(directory, connector, job, password))
         with transaction.atomic(durable=True):
-            jobs.retry(job, code="late", error="The worker was too slow to send in time.")
+            jobs.retry(
+                job,
+                code="late",
+                error="It was too late to send it: the claim was over, or much changed meanwhile.",
+            )
     return None
 
 
@@ -110,12 +115,22 @@ def _open(job: SyncJob) -> str:
 
 
 def _renote(job: SyncJob) -> bool:
-    """Note anew what is sent, and when; False where the claim was lost meanwhile."""
+    """Note anew what is sent, and when; False where it may not be sent any more.
+
+    While the account was looked for, or an attempt settled, the claim may have been lost, the
+    person be gone or have a newer password, and the directory be paused.
+    """
     jobs.note_what_is_sent(job)
     return bool(
-        SyncJob.objects.filter(pk=job.pk, status=Status.SENDING, claim_id=job.claim_id).update(
-            **{name: getattr(job, name) for name in jobs.SENT}
-        )
+        SyncJob.objects.filter(
+            pk=job.pk,
+            status=Status.SENDING,
+            claim_id=job.claim_id,
+            binding__ended_at=None,
+            binding__user__state=User.State.ACTIVE,
+            binding__user__password_version=job.binding.user.password_version,
+            directory__paused_at=None,
+        ).update(**{name: getattr(job, name) for name in jobs.SENT})
     )
 
 
@@ -128,7 +143,7 @@ async def _push(connector: Connector, push: Push) -> tuple[Receipt, AttributeRej
             except AttributeRejectedError as error:
                 if push.password is None:
                     raise
-                refused = error
+                refused = error.with_traceback(None)  # it leads back here, and to the password
             return await connector.push(replace(push, attributes={})), refused
     except TimeoutError:
         raise UnclearOutcomeError(

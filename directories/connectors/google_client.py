@@ -185,6 +185,8 @@ class GoogleClient:
         try:
             return self._send(make_request(_services(self._endpoints.google_api)), push, call)
         except Exception as error:  # noqa: BLE001 - whatever the SDKs raise is about this call
+            # The SDKs' frames refer to it in a ring, and hold the push.
+            error.with_traceback(None)
             return self._failure(error, call.is_sent and push is not None)
         finally:
             del running.call

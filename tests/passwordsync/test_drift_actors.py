@@ -247,3 +247,17 @@ def test_who_it_was_is_found_out_even_where_it_is_mended_already(
     assert found.drifted_at is None
     assert silent.opens(silent.entra)
     assert found.drift_by == "administrator"
+
+
+def test_question_that_is_throttled_keeps_nobodys_password_waiting(
+    taken_over: Company, client: Client
+) -> None:
+    change_there(taken_over)
+    taken_over.sandbox.fault(
+        provider="microsoft", path_contains=AUDIT, status=429, headers={"Retry-After": "90"}
+    )
+    scan(taken_over)
+
+    log_in(client, taken_over)
+
+    assert taken_over.opens(taken_over.entra)
