@@ -22,7 +22,7 @@ from directories.connections import connector_for
 from directories.connectors.base import AccountState, Actor, ScanPage
 from directories.connectors.errors import ConnectorError, ThrottledError
 from directories.models import Binding, Directory
-from passwordsync import due, jobs, outcomes
+from passwordsync import due, outcomes, queueing
 from passwordsync.models import LoginCheck, Status, SyncJob
 from passwordsync.signals import drift_found
 from passwordsync.wake import wake
@@ -188,7 +188,7 @@ def answer(directory: Directory, check: LoginCheck) -> Asking[None]:
         # With its password the question goes, too.
         SealedPassword.objects.filter(pk=check.sealed_password_id).delete()
         drifted = [job for job in due_jobs if job.binding.drifted_at is not None]
-        jobs.queue(drifted, login_event=check.login_event, sealed=sealed)
+        queueing.queue(drifted, login_event=check.login_event, sealed=sealed)
 
 
 def _failed(directory: Directory, error: ConnectorError) -> None:
