@@ -8,9 +8,11 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
@@ -18,7 +20,7 @@ from django.conf import settings
 from config.logs import JsonLines, WithJob, WithoutTokens
 from directories.connections import connector_for, submit
 from directories.connectors.errors import ConnectorError
-from passwordsync.current_job import working_on
+from passwordsync.current_job import current_job
 from passwordsync.models import SyncJob
 from tests.passwordsync.test_drain import log_in
 
@@ -48,6 +50,13 @@ def log() -> Iterator[Log]:
     root.removeHandler(handler)
 
 
+def submitted_for(job_id: UUID, question: Coroutine[Any, Any, Any]) -> Future[Any]:
+    """Ask a connector as a drain does, with the job in the context of the question."""
+    context = copy_context()
+    context.run(current_job.set, job_id)
+    return context.run(submit, question)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_line_of_a_push_is_json_and_names_the_job_and_no_person(client, company, log):
     company.bind()
@@ -71,10 +80,8 @@ def test_a_line_from_the_loop_names_the_job_that_was_in_hand_when_it_was_started
     async def speak() -> None:
         logger.info("from the loop")
 
-    with working_on(first):
-        submit(speak()).result()
-    with working_on(second):
-        submit(speak()).result()
+    submitted_for(first, speak()).result()
+    submitted_for(second, speak()).result()
     submit(speak()).result()
 
     assert [line["job"] for line in log.lines()] == [str(first), str(second), "-"]
@@ -90,8 +97,8 @@ def test_a_line_from_a_thread_of_googles_sdk_names_the_job(company, log):
     log.truncate(0)
     log.seek(0)
     client: Any = connector_for(company.google)
-    with working_on(job_id), pytest.raises(ConnectorError):
-        submit(client._client.run(fail)).result()
+    with pytest.raises(ConnectorError):
+        submitted_for(job_id, client._client.run(fail)).result()
 
     assert [(line["job"], line["level"]) for line in log.lines()] == [(str(job_id), "ERROR")]
 
