@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,32 @@ class Production(Company):
     def end(self) -> None:
         """End every part."""
         end(*self.processes.values())
+
+
+def least_settings(data_dir: Path, **others: str) -> dict[str, str]:
+    """Get an environment in which production starts; ``others`` replace or add settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "x" * 60,
+        "PORTAL_URL": "https://portal.example.com",
+        "DATABASE_URL": "sqlite://:memory:",
+        "CELERY_BROKER_URL": "memory://",
+        "CACHE_URL": "locmemcache://",
+        "DATA_DIR": str(data_dir),
+        **others,
+    }
+
+
+def run_program(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, where the product can be imported."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def worker(queue: str, *options: str, app: str = "config.celery") -> list[str]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextvars import copy_context
@@ -15,7 +12,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.conf import settings
 
 from config.logs import JsonLines, WithJob, WithoutTokens
 from directories.connections import connector_for, submit
@@ -23,6 +19,7 @@ from directories.connectors.errors import ConnectorError
 from passwordsync.current_job import current_job
 from passwordsync.models import SyncJob
 from tests.passwordsync.test_drain import log_in
+from tests.production import least_settings, run_program
 
 logger = logging.getLogger(__name__)
 
@@ -117,15 +114,7 @@ def test_an_exception_stays_on_one_line(log):
 @pytest.mark.parametrize("module", ["config.wsgi", "config.celery"])
 def test_production_logs_json_and_celery_leaves_it_so(module, tmp_path):
     (tmp_path / "static").mkdir()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "SECRET_KEY": "x" * 60,
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": "sqlite://:memory:",
-        "CELERY_BROKER_URL": "memory://",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path),
-    }
+    environment = least_settings(tmp_path)
     program = f"""if True:
         import logging
         import {module}
@@ -136,14 +125,7 @@ def test_production_logs_json_and_celery_leaves_it_so(module, tmp_path):
         logging.getLogger("celery.worker").warning("warm shutdown")
     """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_program(program, environment)
 
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["message"] for line in lines] == ["claimed", "warm shutdown"]
