@@ -292,18 +292,6 @@ def test_binding_of_somebody_else_cannot_be_meant():
     assert (foreign.asked_at, SyncJob.objects.count()) == (None, 0)
 
 
-def test_unbinding_cancels_the_job_and_deletes_the_password():
-    from directories.bindings import unbind
-
-    binding = BindingFactory()
-    log_in(binding.user)
-
-    unbind(bindings=[binding], actor=None)
-
-    assert SyncJob.objects.get().status == Status.CANCELLED
-    assert not SealedPassword.objects.exists()
-
-
 def test_a_binding_has_at_most_one_pending_job():
     job = SyncJobFactory()
 
