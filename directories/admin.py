@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -65,6 +66,8 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         "paused_by",
         "paused_reason",
         "probe_at",
+        "scanned_at",
+        "scan_problem",
         "pace",
         "bound_people",
     )
@@ -109,6 +112,8 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                             *(PAUSE_FIELDS if obj.is_paused else ()),
                             ("checked_at", "check_requested_at"),
                             "warnings",
+                            "scanned_at",
+                            *(("scan_problem",) if obj.scan_problem else ()),
                             "tenant_id",
                             ("shown_verified_domains", "shown_federated_domains"),
                             "bound_people",
@@ -210,13 +215,23 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     def pace(self, directory: Directory) -> str:
         """Say how fast it goes; ``passwordsync.admin_sending`` adds how much waits."""
         return _(
-            "%(minute)d requests a minute: %(fit)d passwords fit into the life of a sealed one."
+            "%(minute)d requests a minute: %(fit)d passwords can be sent before a sealed one "
+            "expires."
         ) % {
             "minute": round(budget.pace(directory) * 60),
             "fit": budget.fits_into_seal(directory),
         }
 
     # --- Actions
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """Offer to pause, and to resume, where there is something to it."""
+        actions: list[UnfoldAction] = super().get_actions_detail(request, object_id)
+        directory = self.get_object(request, object_id)
+        if directory is None:
+            return actions
+        needless = {"pause": directory.paused_by_id is not None, "resume": not directory.is_paused}
+        return [action for action in actions if not needless.get(action.path)]
 
     @admin.action(description=_("Check now…"), permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: QuerySet[Directory]) -> HttpResponse | None:
@@ -256,7 +271,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             text=_(
                 "Nothing leaves for a paused directory until an operator resumes it: no password, "
                 "no attribute, no check and no scan. Nothing is lost: what people do meanwhile "
-                "waits. A password that waits longer than it may be kept is deleted, and its "
+                "waits. A password that waits longer than it may be kept is deleted, and the "
                 "person is asked to log in once more."
             ),
             button=_("Pause"),

@@ -166,6 +166,9 @@ class Directory(models.Model):
     scanned_at = models.DateTimeField(
         _("last scan"), null=True, blank=True, help_text=_("When the last whole scan began.")
     )
+    scan_problem = models.TextField(
+        _("scan fails because"), blank=True, help_text=_("It is begun again every minute.")
+    )
     reread_at = models.DateTimeField(
         _("last look at late events"),
         null=True,

@@ -96,7 +96,7 @@ def read_page(directory: Directory) -> Asking[None]:
         _note_listed(pairs, started_at)
         _note(_judged(_at_rest(pairs), skew=page.provider_now - asked_at))
         if page.cursor:
-            _save(directory, scan_cursor=page.cursor, scan_started_at=started_at)
+            _save(directory, scan_cursor=page.cursor, scan_started_at=started_at, scan_problem="")
         else:
             _note_deleted(directory, started_at)
             _save(
@@ -105,6 +105,7 @@ def read_page(directory: Directory) -> Asking[None]:
                 scan_started_at=None,
                 scan_requested_at=None,
                 scanned_at=started_at,
+                scan_problem="",
                 reread_at=started_at if is_reread else directory.reread_at,
             )
 
@@ -202,6 +203,7 @@ def _failed(directory: Directory, error: ConnectorError) -> None:
     _save(
         directory,
         scan_requested_at=timezone.now() + after,
+        scan_problem=error.message,
         scan_cursor=directory.scan_cursor,
         scan_started_at=directory.scan_started_at,
     )

@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('scan_started_at', models.DateTimeField(blank=True, null=True, verbose_name='scan begun at')),
                 ('scan_cursor', models.TextField(blank=True, editable=False)),
                 ('scanned_at', models.DateTimeField(blank=True, help_text='When the last whole scan began.', null=True, verbose_name='last scan')),
+                ('scan_problem', models.TextField(blank=True, help_text='It is begun again every minute.', verbose_name='scan fails because')),
                 ('reread_at', models.DateTimeField(blank=True, help_text='When the last whole scan began that read the events of several days again.', null=True, verbose_name='last look at late events')),
                 ('ask_actor_at', models.DateTimeField(editable=False, null=True, verbose_name='next question about a change')),
                 ('lease_id', models.UUIDField(editable=False, null=True)),
