@@ -23,8 +23,6 @@ from directories.admin_people import lines, live_bindings_of
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
 
-PAUSE_FIELDS = ("paused_reason", ("paused_at", "paused_by"), "probe_at")
-
 
 class PauseForm(forms.Form):
     """What people who work here read while a directory is paused."""
@@ -109,7 +107,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                     _("Connection"),
                     {
                         "fields": (
-                            *(PAUSE_FIELDS if obj.is_paused else ()),
+                            *(self._pause_fields(obj) if obj.is_paused else ()),
                             ("checked_at", "check_requested_at"),
                             "warnings",
                             "scanned_at",
@@ -145,6 +143,11 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         form: type[DirectoryForm] = super().get_form(request, obj, change, **kwargs)
         form.operator = operator_of(request)
         return form
+
+    def _pause_fields(self, directory: Directory) -> Sequence[Any]:
+        """An operator's pause is not probed."""
+        ends_by = "paused_by" if directory.paused_by_id else "probe_at"
+        return ("paused_reason", ("paused_at", ends_by))
 
     def _may_edit(self, request: HttpRequest, obj: Directory | None) -> bool:
         return bool(
@@ -182,7 +185,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             return "unchecked", _("not checked yet")
         return "connected", _("connected")
 
-    @admin.display(description=_("people bound"))
+    @admin.display(description=_("people"))
     def people(self, directory: Directory) -> int:
         return directory.live_bindings  # type: ignore[attr-defined,no-any-return]
 

@@ -124,13 +124,13 @@ class SendingDirectoryAdmin(DirectoryAdmin):
     @admin.display(description=_("pace"))
     def pace(self, directory: Directory) -> str:
         """Say how fast it goes, and whether what waits is more than fits."""
-        waiting = _("%d are queued.") % self._queued(directory)
+        waiting = _("Queued now: %d.") % self._queued(directory)
         return " ".join(map(str, (super().pace(directory), waiting, self._backlog(directory))))
 
     @admin.display(description=_("needs attention"))
     def reason(self, directory: Directory) -> str:
-        paused = super().reason(directory)
-        return paused or self._backlog(directory) or shortened(directory.scan_problem)
+        scan = _("The scan fails: %s") % directory.scan_problem if directory.scan_problem else ""
+        return super().reason(directory) or self._backlog(directory) or shortened(scan)
 
     def _backlog(self, directory: Directory) -> str:
         if self._queued(directory) <= budget.fits_into_seal(directory):

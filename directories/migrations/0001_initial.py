@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('drift_noticed_at', models.DateTimeField(blank=True, null=True, verbose_name='noticed at')),
                 ('drift_by', models.CharField(blank=True, choices=[('', 'not known'), ('person', 'the person'), ('administrator', 'an administrator'), ('application', 'an application')], default='', max_length=13, verbose_name='changed by')),
                 ('drift_actor', models.CharField(blank=True, max_length=320, verbose_name='name of who changed it')),
-                ('drift_actor_wanted_at', models.DateTimeField(blank=True, help_text='When the directory is asked next.', null=True, verbose_name='to be found out who changed it')),
+                ('drift_actor_wanted_at', models.DateTimeField(blank=True, null=True, verbose_name='who changed it, asked next at')),
                 ('held_password_version', models.PositiveIntegerField(blank=True, help_text='It may have been stolen: it is not sent, the next one will be.', null=True, verbose_name='password version held back')),
                 ('external_state', models.CharField(blank=True, choices=[('', 'normal'), ('suspended', 'suspended'), ('deleted', 'deleted')], default='', max_length=9, verbose_name='account over there')),
                 ('listed_at', models.DateTimeField(blank=True, help_text='When the last scan began that found the account.', null=True, verbose_name='last listed over there')),

@@ -227,7 +227,7 @@ def test_page_says_how_many_fit_and_warns_where_more_wait(as_operator: Client) -
     for _ in range(60):
         SyncJobFactory(queued=True, binding__directory=directory)
 
-    assert "59 passwords can be sent before a sealed one expires. 0 are queued." in before
+    assert "59 passwords can be sent before a sealed one expires. Queued now: 0." in before
     assert "More passwords are queued" not in before
     assert "More passwords are queued" in as_operator.get(url).text
     assert "More passwords are queued" in as_operator.get("/admin/directories/directory/").text
