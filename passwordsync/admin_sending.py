@@ -27,7 +27,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin_base import operator_of
+from accounts.admin_base import operator_of, shortened
 from accounts.models import User
 from directories import attributes, budget
 from directories.admin import DirectoryAdmin
@@ -126,12 +126,13 @@ class SendingDirectoryAdmin(DirectoryAdmin):
     @admin.display(description=_("pace"))
     def pace(self, directory: Directory) -> str:
         """Say how fast it goes, and whether what waits is more than fits."""
-        waiting = _("%d passwords are queued.") % self._queued(directory)
+        waiting = _("Queued now: %d.") % self._queued(directory)
         return " ".join(map(str, (super().pace(directory), waiting, self._backlog(directory))))
 
     @admin.display(description=_("needs attention"))
     def reason(self, directory: Directory) -> str:
-        return super().reason(directory) or self._backlog(directory)
+        scan = _("The scan fails: %s") % directory.scan_problem if directory.scan_problem else ""
+        return super().reason(directory) or self._backlog(directory) or shortened(scan)
 
     def _backlog(self, directory: Directory) -> str:
         if self._queued(directory) <= budget.fits_into_seal(directory):

@@ -75,7 +75,7 @@ def read_page(directory: Directory) -> Asking[None]:
         skew = page.provider_now - asked_at
         findings.note(directory, page.states, skew=skew, scan_began_at=started_at)
         if page.cursor:
-            _save(directory, scan_cursor=page.cursor, scan_started_at=started_at)
+            _save(directory, scan_cursor=page.cursor, scan_started_at=started_at, scan_problem="")
         else:
             findings.note_deleted(directory, scan_began_at=started_at)
             _save(
@@ -84,6 +84,7 @@ def read_page(directory: Directory) -> Asking[None]:
                 scan_started_at=None,
                 scan_requested_at=None,
                 scanned_at=started_at,
+                scan_problem="",
                 reread_at=started_at if is_reread else directory.reread_at,
             )
 
@@ -181,6 +182,7 @@ def _failed(directory: Directory, error: ConnectorError) -> None:
     _save(
         directory,
         scan_requested_at=timezone.now() + after,
+        scan_problem=error.message,
         scan_cursor=directory.scan_cursor,
         scan_started_at=directory.scan_started_at,
     )

@@ -209,6 +209,21 @@ def test_scan_that_is_throttled_waits_and_keeps_its_place(taken_over: Company) -
     assert not taken_over.entra.is_paused
 
 
+def test_scan_that_fails_says_why_until_one_succeeds(taken_over: Company) -> None:
+    taken_over.sandbox.fault(provider="microsoft", path_contains="/users?", status=503)
+    drift.request_scans()
+    taken_over.drain()
+    taken_over.entra.refresh_from_db()
+    problem = taken_over.entra.scan_problem
+
+    Directory.objects.update(scan_requested_at=None)  # the minute is over
+    scan(taken_over)
+
+    taken_over.entra.refresh_from_db()
+    assert "503" in problem
+    assert taken_over.entra.scan_problem == ""
+
+
 def test_renamed_and_suspended_accounts_are_seen_and_left_as_they_are(taken_over: Company) -> None:
     taken_over.sandbox.change_account(
         "microsoft",
