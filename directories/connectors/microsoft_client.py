@@ -336,7 +336,7 @@ def _options(push: Push) -> RequestConfiguration[Any]:
     headers = HeadersCollection()
     headers.add("client-request-id", str(push.attempt_id))
     # Source: learn.microsoft.com/graph/throttling-limits, read 2026-11-23.
-    headers.add("x-ms-throttle-priority", "high")
+    headers.add("x-ms-throttle-priority", "low" if push.password is None else "high")
     return RequestConfiguration[Any](
         headers=headers, options=[ResponseHandlerOption(NativeResponseHandler())]
     )

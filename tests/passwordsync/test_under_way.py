@@ -22,7 +22,7 @@ from directories.connections import submit
 from directories.connectors.base import Push
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
-from passwordsync import drift, due, jobs, outcomes, pushing, sweeping
+from passwordsync import drift, due, jobs, outcomes, pushing, queueing, sweeping
 from passwordsync.models import LoginCheck, Status, SyncJob
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, UserFactory, sealed
@@ -125,7 +125,7 @@ def test_nothing_is_sent_that_may_not_be_any_more_once_the_account_is_found(
     happens(company)
 
     with pytest.raises(StopIteration):
-        work.send(found)
+        _question = work.send(found)
     assert SyncJob.objects.get().status == status
 
 
@@ -137,12 +137,13 @@ def test_answer_to_an_older_login_takes_no_newer_password_away(company: Company)
     company.entra.refresh_from_db()
     work = drift.answer(company.entra, drift.unanswered(company.entra, limit=1)[0])
     error = submit(next(work)).exception()
+    assert error
     Binding.objects.update(drifted_at=timezone.now(), drift_noticed_at=timezone.now())
     change_password(company)
     log_in(grace, NEW_PASSWORD)
 
     with pytest.raises(StopIteration):
-        work.throw(error)
+        _question = work.throw(error)
 
     assert SealedPassword.objects.get().password_version == 2
 
@@ -159,7 +160,7 @@ def test_asking_for_one_binding_does_not_overtake_an_unclear_attempt_of_another_
 
     with transaction.atomic():
         password = seal_password(PASSWORD, user=user)
-        jobs.release(user=user, login_event=event, sealed=password, only=binding.pk)
+        queueing.release(user=user, login_event=event, sealed=password, only=binding.pk)
 
     follower.refresh_from_db()
     assert follower.next_attempt_at
