@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -21,8 +22,6 @@ from directories.admin_forms import AddDirectoryForm, ChangeDirectoryForm, Direc
 from directories.admin_people import lines, live_bindings_of
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
-
-PAUSE_FIELDS = ("paused_reason", ("paused_at", "paused_by"), "probe_at")
 
 
 class PauseForm(forms.Form):
@@ -65,6 +64,8 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         "paused_by",
         "paused_reason",
         "probe_at",
+        "scanned_at",
+        "scan_problem",
         "pace",
         "bound_people",
     )
@@ -106,9 +107,11 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
                     _("Connection"),
                     {
                         "fields": (
-                            *(PAUSE_FIELDS if obj.is_paused else ()),
+                            *(self._pause_fields(obj) if obj.is_paused else ()),
                             ("checked_at", "check_requested_at"),
                             "warnings",
+                            "scanned_at",
+                            *(("scan_problem",) if obj.scan_problem else ()),
                             "tenant_id",
                             ("shown_verified_domains", "shown_federated_domains"),
                             "bound_people",
@@ -140,6 +143,11 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
         form: type[DirectoryForm] = super().get_form(request, obj, change, **kwargs)
         form.operator = operator_of(request)
         return form
+
+    def _pause_fields(self, directory: Directory) -> Sequence[Any]:
+        """An operator's pause is not probed."""
+        ends_by = "paused_by" if directory.paused_by_id else "probe_at"
+        return ("paused_reason", ("paused_at", ends_by))
 
     def _may_edit(self, request: HttpRequest, obj: Directory | None) -> bool:
         return bool(
@@ -177,7 +185,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             return "unchecked", _("not checked yet")
         return "connected", _("connected")
 
-    @admin.display(description=_("people bound"))
+    @admin.display(description=_("people"))
     def people(self, directory: Directory) -> int:
         return directory.live_bindings  # type: ignore[attr-defined,no-any-return]
 
@@ -210,13 +218,23 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
     def pace(self, directory: Directory) -> str:
         """Say how fast it goes; ``passwordsync.admin_sending`` adds how much waits."""
         return _(
-            "%(minute)d requests a minute: %(fit)d passwords fit into the life of a sealed one."
+            "%(minute)d requests a minute: %(fit)d passwords can be sent before a sealed one "
+            "expires."
         ) % {
             "minute": round(budget.pace(directory) * 60),
             "fit": budget.fits_into_seal(directory),
         }
 
     # --- Actions
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """Offer to pause, and to resume, where there is something to it."""
+        actions: list[UnfoldAction] = super().get_actions_detail(request, object_id)
+        directory = self.get_object(request, object_id)
+        if directory is None:
+            return actions
+        needless = {"pause": directory.paused_by_id is not None, "resume": not directory.is_paused}
+        return [action for action in actions if not needless.get(action.path)]
 
     @admin.action(description=_("Check now…"), permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: QuerySet[Directory]) -> HttpResponse | None:
@@ -256,7 +274,7 @@ class DirectoryAdmin(OperatorAdmin[Directory]):
             text=_(
                 "Nothing leaves for a paused directory until an operator resumes it: no password, "
                 "no attribute, no check and no scan. Nothing is lost: what people do meanwhile "
-                "waits. A password that waits longer than it may be kept is deleted, and its "
+                "waits. A password that waits longer than it may be kept is deleted, and the "
                 "person is asked to log in once more."
             ),
             button=_("Pause"),

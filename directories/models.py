@@ -166,6 +166,9 @@ class Directory(models.Model):
     scanned_at = models.DateTimeField(
         _("last scan"), null=True, blank=True, help_text=_("When the last whole scan began.")
     )
+    scan_problem = models.TextField(
+        _("scan fails because"), blank=True, help_text=_("It is begun again every minute.")
+    )
     reread_at = models.DateTimeField(
         _("last look at late events"),
         null=True,
@@ -308,10 +311,7 @@ class Binding(models.Model):
     )
     drift_actor = models.CharField(_("name of who changed it"), max_length=320, blank=True)
     drift_actor_wanted_at = models.DateTimeField(
-        _("to be found out who changed it"),
-        null=True,
-        blank=True,
-        help_text=_("When the directory is asked next."),
+        _("who changed it, asked next at"), null=True, blank=True
     )
     held_password_version = models.PositiveIntegerField(
         _("password version held back"),

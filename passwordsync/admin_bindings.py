@@ -77,9 +77,9 @@ class BindingAdmin(WithJobs):
         "in_directory",
         "state_badge",
         "due_because",
+        "what_is_wrong",
         "external_address",
         "updated",
-        "what_is_wrong",
     )
     list_display_links = ("person",)
     list_select_related = ("user", "directory")

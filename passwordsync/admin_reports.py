@@ -27,9 +27,9 @@ from passwordsync.waiting import Row, Wait, Waiting, waiting
 WHAT_FOLLOWS: Final = {
     State.BLOCKED: _("an operator acts; the list says what to do"),
     State.REFUSED: _("the person chooses another password"),
-    State.RETRYING: _("it failed and is tried again by itself"),
+    State.RETRYING: _("it is not done yet, and tried again by itself"),
     State.UPDATING: _("on its way"),
-    State.PAUSED: _("the whole directory; what is due goes when it works again"),
+    State.PAUSED: _("the whole directory; what is due goes when it is resumed"),
     State.WAITING: _("it goes with the person's next login"),
 }
 PERIODS: Final = (7, 30, 90)

@@ -27,13 +27,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin_base import operator_of
+from accounts.admin_base import operator_of, shortened
 from accounts.models import User
 from directories import attributes, budget
 from directories.admin import DirectoryAdmin
 from directories.connectors import CONNECTORS
 from directories.models import Binding, Directory
-from passwordsync import sending
+from passwordsync import sending_settings
 from passwordsync.models import Status, SyncJob
 
 TO: Final = "to_"
@@ -52,8 +52,10 @@ class SendingForm(forms.ModelForm[Directory]):
 
     class Meta:
         model = Directory
-        fields = sending.SETTINGS[1:]
-        widgets: ClassVar = dict.fromkeys(sending.SETTINGS[1:], UnfoldAdminRadioSelectWidget)
+        fields = sending_settings.SETTINGS[1:]
+        widgets: ClassVar = dict.fromkeys(
+            sending_settings.SETTINGS[1:], UnfoldAdminRadioSelectWidget
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,7 +104,7 @@ class SendingForm(forms.ModelForm[Directory]):
 
     def settings(self) -> dict[str, Any]:
         """Get the chosen settings, by name."""
-        return {name: self.cleaned_data[name] for name in sending.SETTINGS}
+        return {name: self.cleaned_data[name] for name in sending_settings.SETTINGS}
 
     def _post_clean(self) -> None:
         """Leave the row as it is: it is compared with what was chosen."""
@@ -124,12 +126,13 @@ class SendingDirectoryAdmin(DirectoryAdmin):
     @admin.display(description=_("pace"))
     def pace(self, directory: Directory) -> str:
         """Say how fast it goes, and whether what waits is more than fits."""
-        waiting = _("%d passwords are queued.") % self._queued(directory)
+        waiting = _("Queued now: %d.") % self._queued(directory)
         return " ".join(map(str, (super().pace(directory), waiting, self._backlog(directory))))
 
     @admin.display(description=_("needs attention"))
     def reason(self, directory: Directory) -> str:
-        return super().reason(directory) or self._backlog(directory)
+        scan = _("The scan fails: %s") % directory.scan_problem if directory.scan_problem else ""
+        return super().reason(directory) or self._backlog(directory) or shortened(scan)
 
     def _backlog(self, directory: Directory) -> str:
         if self._queued(directory) <= budget.fits_into_seal(directory):
@@ -160,15 +163,15 @@ class SendingDirectoryAdmin(DirectoryAdmin):
         }
         if request.method == "POST" and form.is_valid():
             settings = form.settings()
-            other = sending.changed(directory, **settings)
+            other = sending_settings.changed(directory, **settings)
             answer = repr(sorted(settings.items()))
             if request.POST.get("confirmed") == answer:
-                sending.change(directory=directory, actor=operator_of(request), **settings)
+                sending_settings.change(directory=directory, actor=operator_of(request), **settings)
                 messages.success(request, _("Saved. Those it touches are looked at now."))
                 return HttpResponseRedirect(request.path)
-            context |= {"effect": sending.effect(directory, other), "answer": answer}
+            context |= {"effect": sending_settings.effect(directory, other), "answer": answer}
             if binding := form.cleaned_data["person"]:
-                shown = sending.preview(binding, other)
+                shown = sending_settings.preview(binding, other)
                 context["person"] = binding.user
                 context["preview"] = json.dumps(shown, indent=2, ensure_ascii=False)
         return TemplateResponse(request, "admin/passwordsync/sending.html", context)

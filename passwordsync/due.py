@@ -33,6 +33,22 @@ UPDATED: Final = (
     "next_attempt_at",
 )
 """What a waiting job learns when something changes."""
+FACTS: Final = {
+    "id",
+    "kind",
+    "mapping",
+    "sends_password",
+    "sends_attributes",
+    "scanned_at",
+    "paused_at",
+}
+"""What of a directory tells what is due."""
+OTHER_FACTS: Final = [
+    f"directory__{field.name}"
+    for field in Directory._meta.concrete_fields
+    if field.name not in FACTS
+]
+"""Not loaded with each binding: a directory is a wide row."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +129,7 @@ def refreshed(
 
 def loaded(bindings: QuerySet[Binding]) -> list[Binding]:
     """Lock bindings, and load them with what tells whether they are due."""
-    return list(lock(bindings).select_related("user", "directory"))
+    return list(lock(bindings).select_related("user", "directory").defer(*OTHER_FACTS))
 
 
 def refresh_locked(
@@ -130,11 +146,7 @@ def refresh_locked(
     attributes.load_managers(locked)
     pending: dict[int, SyncJob] = {}
     sending: set[int] = set()
-    for job in (
-        SyncJob.objects.select_for_update(of=("self",))
-        .filter(binding__in=locked, status__in=OPEN)
-        .select_related("sealed_password")
-    ):
+    for job in SyncJob.objects.select_for_update().filter(binding__in=locked, status__in=OPEN):
         if job.status == Status.SENDING:
             sending.add(job.binding_id)
         else:

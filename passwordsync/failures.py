@@ -55,8 +55,8 @@ HOMES: Final[dict[State, Home]] = {
         ),
         told=_("Operators by the directory's state and the filter. The person, on their page."),
         person=_(
-            "Updates of %(directory)s are paused and will go on by themselves. Until then it may "
-            "still ask for your previous password."
+            "Updates of %(directory)s are paused and will go on later. Until then the password "
+            "that opened it last still does."
         ),
     ),
     State.BLOCKED: Home(

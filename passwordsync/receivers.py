@@ -11,7 +11,7 @@ from accounts.models import LoginEvent, SealedPassword, User
 from accounts.signals import portal_login, record_changed
 from directories.models import Binding
 from directories.signals import bindings_created, bindings_ended, directory_wants_worker
-from passwordsync import due, jobs
+from passwordsync import due, queueing
 from passwordsync.wake import wake
 
 
@@ -24,7 +24,7 @@ def queue_due_bindings(
     only: int | None = None,
     **_kwargs: Any,
 ) -> None:
-    jobs.release(user=user, login_event=login_event, sealed=sealed, only=only)
+    queueing.release(user=user, login_event=login_event, sealed=sealed, only=only)
 
 
 @receiver([bindings_created, bindings_ended])

@@ -21,8 +21,10 @@ BLACK: Final = "#000000"
 LIGHT_GROUND: Final = "#f4f6f6"
 DARK_SURFACE: Final = "#182123"
 """The grounds of portal.css on which the colour has to be read."""
-SHADES: Final = {50: 0.95, 100: 0.89, 200: 0.78, 300: 0.62, 400: 0.35, 500: 0.12, 600: 0.0}
-DARK_SHADES: Final = {700: 0.18, 800: 0.34, 900: 0.48, 950: 0.68}
+ADMIN_DARK_GROUND: Final = "#1e2939"
+"""The lightest ground on which the dark admin writes links."""
+LIGHT_SHADES: Final = {50: 0.95, 100: 0.89, 200: 0.78, 300: 0.58, 400: 0.3, 500: 0.0}
+DARK_SHADES: Final = {600: 0.0, 700: 0.18, 800: 0.34, 900: 0.48, 950: 0.68}
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,14 @@ def style_sheet(colour: str) -> str:
 
 
 def shades(colour: str) -> dict[str, str]:
-    """Make the eleven shades that the admin wants of its primary colour."""
-    base = light(colour).accent
-    lighter = {str(name): mix(base, WHITE, share) for name, share in SHADES.items()}
-    return lighter | {str(name): mix(base, BLACK, share) for name, share in DARK_SHADES.items()}
+    """Make the eleven shades that the admin wants of its primary colour.
+
+    It writes links in 600 on light, and in 500 on dark.
+    """
+    on_light = light(colour).accent
+    on_dark = _readable(on_light, WHITE, lambda _shade: (ADMIN_DARK_GROUND,))
+    lighter = {str(name): mix(on_dark, WHITE, share) for name, share in LIGHT_SHADES.items()}
+    return lighter | {str(name): mix(on_light, BLACK, share) for name, share in DARK_SHADES.items()}
 
 
 def _readable(colour: str, towards: str, grounds: Callable[[str], tuple[str, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from tests.services import POSTGRESQL
 STOP_SECONDS = 15
 LEASH = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 """Ends a process with the one that started it, however that ends, where the system can."""
+CELERY = [sys.executable, "-m", "celery", "-A"]
 
 
 class Production(Company):
@@ -51,30 +53,28 @@ class Production(Company):
             manage=settings.BASE_DIR / "manage.py",
             people=people,
         )
-        pairs = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
+        public_keys, self.private_keys = new_keys()
         self.environment |= {
             "SECRET_KEY": "production-test-" * 4,
             "DATABASE_URL": f"{POSTGRESQL}/{database}",
             "CACHE_URL": cache,
             "CELERY_BROKER_URL": broker,
-            **{f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
+            **public_keys,
         }
-        self.private_keys = {f"{ring}_PRIVATE_KEYS": pair.to_text() for ring, pair in pairs.items()}
         self.metrics = {f"directories-{n}": f"127.0.0.1:{free_port()}" for n in (1, 2)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def parts(self) -> dict[str, list[str]]:
         """Get the command of each part."""
-        celery = [sys.executable, "-m", "celery", "-A", self.celery]
-        worker = [*celery, "worker", "--without-mingle", "--without-gossip", "-l", "warning"]
+        quick = ["--without-mingle", "--without-gossip", "-l", "warning"]
         return {
             "web": [sys.executable, "-m", "gunicorn", self.wsgi, "-b", self.bind, "-w", "2"],
             **{
-                f"{queue}-{number}": [*worker, "-Q", queue, "-n", f"{queue}-{number}@%h"]
+                name: worker(queue, "-n", f"{name}@%h", *quick, app=self.celery)
                 for queue in ("directories", "default")
-                for number in (1, 2)
+                for name in (f"{queue}-1", f"{queue}-2")
             },
-            "beat": [*celery, "beat", "-s", str(self.data_dir / "beat"), "-l", "warning"],
+            "beat": beat(self.data_dir, "-l", "warning", app=self.celery),
         }
 
     @contextmanager
@@ -118,23 +118,73 @@ class Production(Company):
         )
 
     def end(self) -> None:
-        """End every part, also one that hangs."""
-        for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End every part."""
+        end(*self.processes.values())
+
+
+def least_settings(data_dir: Path, **others: str) -> dict[str, str]:
+    """Get an environment in which production starts; ``others`` replace or add settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "x" * 60,
+        "PORTAL_URL": "https://portal.example.com",
+        "DATABASE_URL": "sqlite://:memory:",
+        "CELERY_BROKER_URL": "memory://",
+        "CACHE_URL": "locmemcache://",
+        "DATA_DIR": str(data_dir),
+        **others,
+    }
+
+
+def run_program(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, where the product can be imported."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def worker(queue: str, *options: str, app: str = "config.celery") -> list[str]:
+    """Get the command of workers, as the README has it."""
+    return [*CELERY, app, "worker", "-Q", queue, "--pool", "threads", *options]
+
+
+def beat(folder: Path, *options: str, app: str = "config.celery") -> list[str]:
+    """Get the command of beat, which keeps its schedule in a folder."""
+    return [*CELERY, app, "beat", "-s", str(folder / "beat"), *options]
+
+
+def end(*processes: subprocess.Popen[bytes]) -> None:
+    """End processes together, also such as hang."""
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def new_keys() -> tuple[dict[str, str], dict[str, str]]:
+    """Make the settings of new keys: the public ones of every part, the private ones of workers."""
+    pairs = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
+    return (
+        {f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
+        {f"{ring}_PRIVATE_KEYS": pair.to_text() for ring, pair in pairs.items()},
+    )
 
 
 @contextmanager
-def empty_database(name: str) -> Iterator[None]:
-    """Make a PostgreSQL database for as long as the block lasts."""
+def empty_database(name: str) -> Iterator[str]:
+    """Make a PostgreSQL database for as long as the block lasts; gives its URL."""
     with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
-        yield
+        yield f"{POSTGRESQL}/{name}"
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +12,6 @@ from unittest.mock import Mock
 import pytest
 import time_machine
 from celery import current_app
-from django.conf import settings as product
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -25,6 +21,7 @@ from accounts.key_pairs import PrivateKey
 from accounts.models import Part
 from config import health
 from config.management.commands.quickstart import free_port
+from tests.production import least_settings, run_program
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -221,15 +218,9 @@ def test_a_trouble_is_told_from_when_it_was_noticed_until_it_is_over(
 
 
 def test_in_production_it_answers_while_the_database_hangs(hanging_port, tmp_path) -> None:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "SECRET_KEY": "x" * 60,
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": f"postgres://postgres@127.0.0.1:{hanging_port}/latchkey",
-        "CELERY_BROKER_URL": "memory://",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path),
-    }
+    environment = least_settings(
+        tmp_path, DATABASE_URL=f"postgres://postgres@127.0.0.1:{hanging_port}/latchkey"
+    )
     program = """if True:
         import os, time
         import config.wsgi
@@ -241,14 +232,7 @@ def test_in_production_it_answers_while_the_database_hangs(hanging_port, tmp_pat
         os._exit(0)  # the connection pool would wait for its threads
     """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        cwd=product.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program(program, environment)
 
     assert done.stdout.startswith("503 True database: not well since"), done.stderr
     assert "keys: not well" in done.stdout and "broker: well" in done.stdout

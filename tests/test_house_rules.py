@@ -153,6 +153,13 @@ def test_the_readme_lists_every_column_kind_and_state(words: list[str]) -> None:
     assert [word for word in words if word not in README] == []
 
 
+def test_the_readme_lists_every_figure() -> None:
+    figures = re.findall(r'"(latchkey_\w+)"', (ROOT / "passwordsync/metrics.py").read_text())
+
+    assert len(figures) > 5
+    assert [name for name in figures if f"| `{name}" not in README] == []
+
+
 def rows(*table: Iterable[object]) -> list[str]:
     """Write a table as the README does."""
     return [f"| {' | '.join(map(str, cells))} |" for cells in table]

@@ -5,22 +5,21 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from django.conf import settings
 
 from config.logs import JsonLines, WithJob, WithoutTokens
 from directories.connections import connector_for, submit
 from directories.connectors.errors import ConnectorError
-from passwordsync.current_job import working_on
+from passwordsync.current_job import current_job
 from passwordsync.models import SyncJob
 from tests.passwordsync.test_drain import log_in
+from tests.production import least_settings, run_program
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +47,13 @@ def log() -> Iterator[Log]:
     root.removeHandler(handler)
 
 
+def submitted_for(job_id: UUID, question: Coroutine[Any, Any, Any]) -> Future[Any]:
+    """Ask a connector as a drain does, with the job in the context of the question."""
+    context = copy_context()
+    context.run(current_job.set, job_id)
+    return context.run(submit, question)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_line_of_a_push_is_json_and_names_the_job_and_no_person(client, company, log):
     company.bind()
@@ -71,10 +77,8 @@ def test_a_line_from_the_loop_names_the_job_that_was_in_hand_when_it_was_started
     async def speak() -> None:
         logger.info("from the loop")
 
-    with working_on(first):
-        submit(speak()).result()
-    with working_on(second):
-        submit(speak()).result()
+    submitted_for(first, speak()).result()
+    submitted_for(second, speak()).result()
     submit(speak()).result()
 
     assert [line["job"] for line in log.lines()] == [str(first), str(second), "-"]
@@ -90,8 +94,8 @@ def test_a_line_from_a_thread_of_googles_sdk_names_the_job(company, log):
     log.truncate(0)
     log.seek(0)
     client: Any = connector_for(company.google)
-    with working_on(job_id), pytest.raises(ConnectorError):
-        submit(client._client.run(fail)).result()
+    with pytest.raises(ConnectorError):
+        submitted_for(job_id, client._client.run(fail)).result()
 
     assert [(line["job"], line["level"]) for line in log.lines()] == [(str(job_id), "ERROR")]
 
@@ -110,15 +114,7 @@ def test_an_exception_stays_on_one_line(log):
 @pytest.mark.parametrize("module", ["config.wsgi", "config.celery"])
 def test_production_logs_json_and_celery_leaves_it_so(module, tmp_path):
     (tmp_path / "static").mkdir()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "SECRET_KEY": "x" * 60,
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": "sqlite://:memory:",
-        "CELERY_BROKER_URL": "memory://",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path),
-    }
+    environment = least_settings(tmp_path)
     program = f"""if True:
         import logging
         import {module}
@@ -129,14 +125,7 @@ def test_production_logs_json_and_celery_leaves_it_so(module, tmp_path):
         logging.getLogger("celery.worker").warning("warm shutdown")
     """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_program(program, environment)
 
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["message"] for line in lines] == ["claimed", "warm shutdown"]

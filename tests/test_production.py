@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-from django.conf import settings
 
 from config.quickstart import COMPANY
 from directories.sandbox.client import Sandbox
-from tests.production import Production, empty_database
+from tests.production import Production, empty_database, least_settings, run_program
 from tests.services import RABBITMQ, REDIS, needs_postgresql, needs_rabbitmq, needs_redis
 
 DATABASE = "latchkey_production_test"
@@ -39,24 +35,10 @@ def test_a_login_reaches_both_directories_through_separate_processes(tmp_path, b
 
 def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
     """Not to Celery's default one, where nobody listens and beat would hide it."""
-    environment = {
-        "SECRET_KEY": "x" * 60,
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": "sqlite://:memory:",
-        "CELERY_BROKER_URL": "memory://configured",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path),
-    }
+    environment = least_settings(tmp_path, CELERY_BROKER_URL="memory://configured")
     program = "import config.wsgi, celery; print(celery.current_app.conf.broker_url)"
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program(program, environment)
 
     assert done.stdout.strip() == "memory://configured", done.stderr
 
@@ -65,24 +47,10 @@ def test_a_web_process_speaks_to_the_configured_broker(tmp_path):
     "missing", ["PORTAL_URL", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "SECRET_KEY"]
 )
 def test_production_refuses_to_start_without_its_settings(missing, tmp_path):
-    environment = {
-        "SECRET_KEY": "x" * 60,
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": "sqlite://:memory:",
-        "CELERY_BROKER_URL": "memory://",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path / "data"),
-    }
+    environment = least_settings(tmp_path / "data")
     del environment[missing]
 
-    done = subprocess.run(
-        [sys.executable, "-c", "import config.wsgi"],
-        env=environment,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program("import config.wsgi", environment)
 
     assert done.returncode != 0
     assert f"{missing} is not set" in done.stderr

@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from config.management.commands.quickstart import free_port
+from tests.production import least_settings
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
@@ -96,17 +97,7 @@ def test_keys_and_data_are_their_owners_alone(tmp_path):
 def test_a_production_installation_is_not_served_in_one_process(tmp_path, command):
     done = subprocess.run(
         [*MANAGE, command],
-        env={
-            "PATH": os.environ["PATH"],
-            "SECRET_KEY": "x" * 60,
-            "DATA_DIR": str(tmp_path),
-            "PORTAL_URL": "https://portal.example.com",
-            "DATABASE_URL": "sqlite://:memory:",
-            "CELERY_BROKER_URL": "memory://",
-            "CACHE_URL": "locmemcache://",
-            "CREDENTIALS_PUBLIC_KEY": "",
-            "PASSWORDS_PUBLIC_KEY": "",
-        },
+        env=least_settings(tmp_path, CREDENTIALS_PUBLIC_KEY="", PASSWORDS_PUBLIC_KEY=""),
         capture_output=True,
         text=True,
         check=False,

@@ -49,8 +49,6 @@ from directories.connectors.microsoft_fields import FIELDS, ORGANIZATION, body, 
 from directories.connectors.password_rules import PasswordRules
 
 if TYPE_CHECKING:
-    from msgraph.generated.models.user import User
-
     from directories.connectors.microsoft_client import GraphClient
 
 PASSWORD_RULES = PasswordRules(min_length=8, max_length=256, classes=3, forbids_user_name=True)
@@ -227,9 +225,8 @@ class MicrosoftEntraConnector:
                 f"Entra ID takes passwords of {PASSWORD_RULES.min_length} to "
                 f"{PASSWORD_RULES.max_length} characters, without accents or other scripts."
             )
-        return _receipt(
-            await self._client.patch_user(_user(push, body(push.attributes)), push), push
-        )
+        changes = _with_password(body(push.attributes), push.password)
+        return _receipt(await self._client.patch_user(changes, push), push)
 
     async def _push_step(self, step: Step, push: Push) -> Receipt:
         """Send the fields of a step of its own; where that is forbidden, they are refused."""
@@ -248,7 +245,7 @@ class MicrosoftEntraConnector:
         user = await self._client.get(_path(push.external_id), {"$select": ORGANIZATION})
         with reading("Microsoft Graph"):
             data = merged((user.body or {}).get(ORGANIZATION), push.attributes, push.previous)
-        return await self._client.patch_user(_user(push, {ORGANIZATION: data}), push)
+        return await self._client.patch_user({ORGANIZATION: data}, push)
 
     async def _set_manager(self, push: Push) -> Answer:
         [manager_id] = push.attributes.values()
@@ -285,7 +282,7 @@ class MicrosoftEntraConnector:
                 "The new address is another account's, or its alias: free it over there, or "
                 "change the address here."
             )
-        return await self._client.patch_user(_user(push, dict(push.attributes)), push)
+        return await self._client.patch_user(push.attributes, push)
 
     async def password_changed_at(self, external_id: str) -> PasswordChange:
         """See Connector.password_changed_at."""
@@ -403,12 +400,11 @@ def preview(attributes: Mapping[str, str], *, has_password: bool, is_clear: bool
 
     Entra ID always needs it in clear.
     """
-    profile = {"passwordProfile": {"password": MASK, "forceChangePasswordNextSignIn": False}}
     together = {n: value for n, value in attributes.items() if FIELDS[n].step is Step.TOGETHER}
     parts = {n: value for n, value in attributes.items() if FIELDS[n].step is Step.MERGED}
     others = {n: attributes[n] or None for n in attributes if n not in (*together, *parts)}
     data = {ORGANIZATION: merged({}, parts, {})} if parts else {}
-    return body(together) | (profile if has_password else {}) | data | others
+    return _with_password(body(together), MASK if has_password else None) | data | others
 
 
 def _path(external_id: str) -> str:
@@ -419,17 +415,8 @@ def _receipt(answer: Answer, push: Push) -> Receipt:
     return Receipt(request_id=request_id_of(answer, {}) or str(push.attempt_id))
 
 
-def _user(push: Push, changes: dict[str, Any]) -> User:
-    """Build the SDK's object; it holds the password, and shows it in its repr."""
-    from msgraph.generated.models.password_profile import PasswordProfile  # noqa: PLC0415
-    from msgraph.generated.models.user import User  # noqa: PLC0415
-
-    user = User()
-    # Source: msgraph-sdk 1.65, measured 2026-11-24: an attribute set to None is sent as null, but
-    # under its Python name, which Graph refuses; under Graph's own names it goes as it is.
-    user.additional_data = changes
-    if push.password is not None:
-        user.password_profile = PasswordProfile(
-            password=push.password, force_change_password_next_sign_in=False
-        )
-    return user
+def _with_password(changes: Mapping[str, Any], password: str | None) -> dict[str, Any]:
+    if password is None:
+        return dict(changes)
+    profile = {"password": password, "forceChangePasswordNextSignIn": False}
+    return {**changes, "passwordProfile": profile}

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from accounts import sealing
 from accounts.key_pairs import KeyFormatError, PrivateKey, PublicKey
 from accounts.models import User
 from tests.factories import PASSWORD, UserFactory
+from tests.production import least_settings, new_keys, run_program
 
 KNOWN_ANSWERS = Path(__file__).with_name("known_answers.json")
 
@@ -137,17 +136,8 @@ def test_a_changed_key_file_is_read_again(settings, tmp_path):
 
 def test_a_web_process_cannot_open_what_it_stores(tmp_path):
     """A process with the web tier's environment seals and then fails to open."""
-    pairs = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "SECRET_KEY": "web",
-        "PORTAL_URL": "https://portal.example.com",
-        "DATABASE_URL": "sqlite://:memory:",
-        "CELERY_BROKER_URL": "memory://",
-        "CACHE_URL": "locmemcache://",
-        "DATA_DIR": str(tmp_path),
-        **{f"{ring}_PUBLIC_KEY": pair.public_key().to_text() for ring, pair in pairs.items()},
-    }
+    public_keys, _private_keys = new_keys()
+    environment = least_settings(tmp_path, DJANGO_SETTINGS_MODULE="config.settings", **public_keys)
     program = """
 import django; django.setup()
 from accounts.models import User
@@ -160,14 +150,7 @@ except KeyMissingError:
     print("cannot open", len(sealed.ciphertext) > 1000)
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        cwd=settings.BASE_DIR,
-        check=False,
-    )
+    done = run_program(program, environment)
 
     assert done.stdout.strip() == "cannot open True", done.stderr
 

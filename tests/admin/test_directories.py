@@ -177,11 +177,34 @@ def test_operator_pauses_and_resumes(as_operator: Client, operator: User) -> Non
     assert directory.is_paused
     page = as_operator.get(f"/admin/directories/directory/{directory.pk}/resume/")
     assert page.context["action"] == "resume"
+    assert offered(as_operator, directory) == {"Check now", "Resume", "What is sent"}
 
     act.agree("resume", directory)
 
     directory.refresh_from_db()
     assert (directory.is_paused, directory.paused_by) == (False, None)
+    assert offered(as_operator, directory) == {"Check now", "Pause", "What is sent"}
+
+
+def offered(operator: Client, directory: Directory) -> set[str]:
+    """Get the actions that a directory's page offers."""
+    page = operator.get(f"/admin/directories/directory/{directory.pk}/change/")
+    return {str(action["title"]) for action in page.context["actions_detail"]}
+
+
+def test_scan_that_fails_shows(as_operator: Client) -> None:
+    directory = DirectoryFactory()
+    addresses = [
+        "/admin/directories/directory/",
+        f"/admin/directories/directory/{directory.pk}/change/",
+    ]
+    before = [as_operator.get(address).text for address in addresses]
+
+    Directory.objects.update(scan_problem="It did not answer.")
+
+    for address, text in zip(addresses, before, strict=True):
+        assert "It did not answer." not in text
+        assert "It did not answer." in as_operator.get(address).text
 
 
 def test_pause_needs_a_reason_and_both_skip_what_is_so_already(as_operator: Client) -> None:
@@ -204,7 +227,7 @@ def test_page_says_how_many_fit_and_warns_where_more_wait(as_operator: Client) -
     for _ in range(60):
         SyncJobFactory(queued=True, binding__directory=directory)
 
-    assert "59 passwords fit into the life of a sealed one. 0 passwords are queued." in before
+    assert "59 passwords can be sent before a sealed one expires. Queued now: 0." in before
     assert "More passwords are queued" not in before
     assert "More passwords are queued" in as_operator.get(url).text
     assert "More passwords are queued" in as_operator.get("/admin/directories/directory/").text

@@ -9,7 +9,7 @@ from django.test import Client
 
 from directories.connectors import CONNECTORS
 from directories.models import Directory
-from passwordsync import due, sending
+from passwordsync import due, sending_settings
 from tests.admin.conftest import said
 from tests.factories import BindingFactory, DirectoryFactory, UserFactory
 
@@ -60,7 +60,7 @@ def test_effect_is_counted_and_nothing_saved(
 ) -> None:
     page = show(as_operator, directory, **choice)
 
-    assert page.context["effect"] == sending.Effect(people=3, **counts)
+    assert page.context["effect"] == sending_settings.Effect(people=3, **counts)
     directory.refresh_from_db()
     assert directory.sends_password == "always"
     assert directory.mapping == CONNECTORS["google_workspace"].default_mapping
@@ -77,7 +77,7 @@ def test_longer_list_makes_people_due(as_operator: Client) -> None:
 
     page = show(as_operator, directory)
 
-    assert page.context["effect"] == sending.Effect(people=1, become_due=1, signed_out=1)
+    assert page.context["effect"] == sending_settings.Effect(people=1, become_due=1, signed_out=1)
 
 
 def test_what_was_shown_is_saved(as_operator: Client, directory: Directory) -> None:
@@ -147,10 +147,10 @@ def test_page_needs_permission(client: Client, directory: Directory) -> None:
 
 
 def test_effect_is_what_then_becomes_due(directory: Directory) -> None:
-    other = sending.changed(directory, sends_password="different")
-    expected = sending.effect(directory, other)
+    other = sending_settings.changed(directory, sends_password="different")
+    expected = sending_settings.effect(directory, other)
 
-    sending.change(directory=directory, actor=None, sends_password="different")
+    sending_settings.change(directory=directory, actor=None, sends_password="different")
     due.sweep()
 
     needs = [due.need(binding) for binding in directory.bindings.select_related("user")]

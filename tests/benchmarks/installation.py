@@ -18,17 +18,14 @@ from pathlib import Path
 from typing import Final, Self
 
 import django
-import psycopg
 
-from accounts.key_pairs import PrivateKey
 from directories.sandbox.client import Sandbox
-from tests.services import POSTGRESQL, REDIS, answers
+from tests.production import LEASH, beat, empty_database, end, new_keys, worker
+from tests.services import REDIS, answers
 
 SQLITE: Final = "SQLite"
 POSTGRES: Final = "PostgreSQL"
 BROKER: Final = f"{REDIS}/12"
-WORKER: Final = ("worker", "-Q", "directories", "--pool", "threads")
-BEAT: Final = ("beat", "-s", "beat")
 WAIT_SECONDS: Final = 900
 ROOT: Final = Path(__file__).parents[2]
 
@@ -61,10 +58,10 @@ class Installation:
             self._kept.enter_context(self.sandbox)
         self.folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory()))
         (self.folder / "static").mkdir()
-        keys = {ring: PrivateKey.generate() for ring in ("CREDENTIALS", "PASSWORDS")}
+        public_keys, private_keys = new_keys()
         self.environment = {
             "DATA_DIR": str(self.folder),
-            "DATABASE_URL": self._kept.enter_context(self._database_url()),
+            "DATABASE_URL": self._database_url(),
             "CACHE_URL": "locmemcache://?max_entries=100000",
             "CELERY_BROKER_URL": BROKER if has_broker() else "memory://",
             "SECRET_KEY": secrets.token_urlsafe(50),
@@ -74,22 +71,16 @@ class Installation:
             "MICROSOFT_GRAPH_ENDPOINT": self.sandbox.graph,
             "MICROSOFT_LOGIN_ENDPOINT": self.sandbox.login,
             "SSL_CERT_FILE": self.sandbox.ca_bundle,
-            **{f"{ring}_PUBLIC_KEY": key.public_key().to_text() for ring, key in keys.items()},
-            **{f"{ring}_PRIVATE_KEYS": key.to_text() for ring, key in keys.items()},
+            **public_keys,
+            **private_keys,
         }
         return self
 
-    @contextmanager
-    def _database_url(self) -> Iterator[str]:
+    def _database_url(self) -> str:
         if self.database == SQLITE:
-            yield f"sqlite:///{self.folder / 'latchkey.sqlite3'}"
-            return
+            return f"sqlite:///{self.folder / 'latchkey.sqlite3'}"
         name = f"latchkey_benchmark_{secrets.token_hex(4)}"
-        with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        yield f"{POSTGRESQL}/{name}"
-        with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        return self._kept.enter_context(empty_database(name))
 
     def start(self) -> None:
         """Make the current process one of the installation's."""
@@ -108,25 +99,31 @@ class Installation:
             yield process
 
     @contextmanager
-    def celery(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a Celery process, as the README starts it, until the block ends."""
-        with (self.folder / f"{command[0]}.log").open("wb") as log:
+    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker of the queue ``directories`` until the block ends."""
+        with self._running("worker", worker("directories")) as process:
+            yield process
+
+    @contextmanager
+    def worker_and_beat(self) -> Iterator[None]:
+        """Run beat beside the worker, too."""
+        with self.worker(), self._running("beat", beat(self.folder)):
+            yield
+
+    @contextmanager
+    def _running(self, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "config.celery", *command],
-                env={**os.environ, **self.environment, "PYTHONPATH": str(ROOT)},
-                cwd=self.folder,
+                [*LEASH, *command],
+                env={**os.environ, **self.environment},
+                cwd=ROOT,
                 stdout=log,
                 stderr=log,
             )
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     def __exit__(self, *_: object) -> None:
         self._kept.close()

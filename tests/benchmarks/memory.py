@@ -7,7 +7,7 @@ from passwordsync.models import SyncJob
 from passwordsync.wake import wake
 from tests.benchmarks import people
 from tests.benchmarks.figures import Figure, resident_megabytes
-from tests.benchmarks.installation import WORKER, Installation, wait_until
+from tests.benchmarks.installation import Installation, wait_until
 
 
 def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
@@ -20,7 +20,7 @@ def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
         for directory in (people.google(sandbox), people.entra(sandbox))
         for binding in people.bind(everybody, directory, sandbox=sandbox)
     ]
-    with installation.celery(*WORKER) as worker:
+    with installation.worker() as worker:
         _push(bindings)
         early = resident_megabytes(worker.pid)
         for _ in range(last // first - 1):

@@ -124,9 +124,17 @@ def _bare_microsoft(sandbox: Sandbox) -> Iterator[Callable[[], object]]:
         adapter = GraphRequestAdapter(authentication)
         adapter.base_url = f"{sandbox.graph}/v1.0"
         client = GraphServiceClient(request_adapter=adapter)
-        profile = PasswordProfile(password=PASSWORD, force_change_password_next_sign_in=False)
-        user = User(
-            given_name="Grace", surname="Okafor", display_name="Grace", password_profile=profile
-        )
-        yield lambda: runner.run(client.users.by_user_id(account).patch(user))
+
+        def push() -> object:
+            user = User(
+                given_name="Grace",
+                surname="Okafor",
+                display_name="Grace",
+                password_profile=PasswordProfile(
+                    password=PASSWORD, force_change_password_next_sign_in=False
+                ),
+            )
+            return runner.run(client.users.by_user_id(account).patch(user))
+
+        yield push
         runner.run(credential.close())

@@ -78,13 +78,13 @@ def measure(options: argparse.Namespace, sandbox: Sandbox) -> int:
     from django.utils import timezone
 
     from directories.models import Directory
-    from passwordsync import sending
+    from passwordsync import sending_settings
 
     company = made(options.people, sandbox)
     is_met = True
     for setting in Directory.SendsPassword:
         for directory in company.directories.values():
-            sending.change(directory=directory, actor=None, sends_password=setting)
+            sending_settings.change(directory=directory, actor=None, sends_password=setting)
         # The second day begins where the first ended, over there as well.
         start = timezone.now() + timedelta(seconds=company.ahead)
         with time_machine.travel(start) as clock:

@@ -21,7 +21,7 @@ from passwordsync.models import SyncJob
 from passwordsync.wake import wake
 from tests.benchmarks import people
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.installation import BEAT, WORKER, Installation, wait_until
+from tests.benchmarks.installation import Installation, wait_until
 
 SCALE: Final = 0.25
 TOO_MANY: Final = (403, 429)
@@ -69,7 +69,7 @@ def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
         _front(sandbox, people.google(sandbox), "google", GOOGLE_QUERIES, seconds),
         _front(sandbox, people.entra(sandbox), "microsoft", GRAPH_WRITES, seconds),
     ]
-    with installation.celery(*WORKER), installation.celery(*BEAT):
+    with installation.worker_and_beat():
         for front in fronts:
             people.queue_passwords(front.bindings[:1])
         _work_off(fronts)  # imports, connections and tokens

@@ -16,7 +16,7 @@ from passwordsync.models import Due, Status, SyncJob
 from passwordsync.wake import wake
 from tests.benchmarks import people
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.installation import BEAT, WORKER, Installation, wait_until
+from tests.benchmarks.installation import Installation, wait_until
 
 LEFT: Final = 100
 """So many jobs of the bulk have to be left at the end, or nobody waited during it."""
@@ -35,7 +35,7 @@ def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
         is_managed=True,
     )
     sandbox.set_quota()
-    with installation.celery(*WORKER), installation.celery(*BEAT):
+    with installation.worker_and_beat():
         for binding in (busy_people.pop(), idle_people.pop()):
             _seconds(binding)  # imports, connections and tokens
         _queue_details(busy, resent)

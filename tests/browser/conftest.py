@@ -32,6 +32,7 @@ from waitress.server import create_server
 
 from accounts.models import User
 from config.celery import app
+from config.workers import Presence
 from portal import outbox
 from tests.conftest import Company
 from tests.factories import PASSWORD
@@ -60,13 +61,16 @@ def woken() -> None:
 def server() -> Iterator[str]:
     """The portal's address; pages and worker run until the module's end."""
     http: Any = create_server(get_wsgi_application(), host="127.0.0.1", port=0, threads=4)
-    worker = WorkController(
-        app=app,
-        queues=["directories", "default"],
-        without_heartbeat=True,
-        without_mingle=True,
-        without_gossip=True,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # It would leave its mark in the database between two tests, where there is none.
+        patch.setattr(Presence, "include_if", lambda *_: False)
+        worker = WorkController(
+            app=app,
+            queues=["directories", "default"],
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
     threads = [threading.Thread(target=run, daemon=True) for run in (http.run, worker.start)]
     for thread in threads:
         thread.start()

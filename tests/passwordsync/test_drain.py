@@ -137,57 +137,6 @@ def test_an_older_password_that_is_late_is_not_sent(client, company):
     assert states(company)["Google"].state == State.WAITING
 
 
-@pytest.mark.parametrize(("status", "action"), [(504, None), (None, "reset"), (None, "close")])
-def test_an_entra_push_that_was_applied_unseen_is_not_repeated(client, company, status, action):
-    company.bind(company.entra)
-    company.drain()
-    company.sandbox.fault(
-        provider="microsoft", method="PATCH", when="after", status=status, action=action
-    )
-    log_in(client, company.grace)
-    company.drain()
-    assert SyncJob.objects.get().is_unclear
-
-    again()
-    company.drain()
-
-    assert SyncJob.objects.get().status == Status.SUCCEEDED
-    assert len(company.writes("microsoft")) == 1
-    assert company.sandbox.account(company.grace.email, "microsoft")["password_writes"] == 1
-
-
-def test_an_entra_push_that_was_not_applied_is_sent_again(client, company):
-    company.bind(company.entra)
-    company.drain()
-    company.sandbox.fault(provider="microsoft", method="PATCH", when="before", status=504)
-    log_in(client, company.grace)
-    company.drain()
-
-    again()
-    company.drain()
-
-    assert company.opens(company.entra)
-    assert company.sandbox.account(company.grace.email, "microsoft")["password_writes"] == 1
-
-
-@pytest.mark.parametrize(("status", "action"), [(504, None), (None, "reset")])
-def test_a_google_push_that_is_unclear_repeats_the_very_same_hash(client, company, status, action):
-    company.bind(company.google)
-    company.drain()
-    company.sandbox.fault(
-        provider="google", method="PUT", when="after", status=status, action=action
-    )
-    log_in(client, company.grace)
-    company.drain()
-
-    again()
-    company.drain()
-
-    first, second = company.writes("google")
-    assert first["password_digest"] == second["password_digest"]
-    assert company.opens(company.google)
-
-
 def test_a_drain_that_finds_the_lease_taken_leaves_at_once(company, monkeypatch):
     from directories import lease
 

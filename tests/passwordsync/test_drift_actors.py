@@ -42,7 +42,9 @@ def wait(company: Company, seconds: int) -> None:
     """Let time pass for the questions, here and over there."""
     company.sandbox.advance(seconds)
     time = timedelta(seconds=seconds)
-    Directory.objects.update(ask_actor_at=F("ask_actor_at") - time)
+    Directory.objects.update(
+        ask_actor_at=F("ask_actor_at") - time, next_request_at=F("next_request_at") - time
+    )
     Binding.objects.update(drift_actor_wanted_at=F("drift_actor_wanted_at") - time)
     company.drain()
 

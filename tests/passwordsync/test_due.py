@@ -4,7 +4,7 @@ from accounts.models import User
 from directories.models import Binding
 from passwordsync import due
 from passwordsync.models import Due, Status, SyncJob
-from tests.factories import BindingFactory, SyncJobFactory, UserFactory
+from tests.factories import BindingFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -102,16 +102,6 @@ def test_refused_attributes_are_not_due_again_until_they_change():
 @pytest.mark.parametrize("state", [User.State.STAGED, User.State.SUSPENDED])
 def test_a_person_who_is_not_active_is_not_due(state):
     assert refreshed(BindingFactory(user__state=state)) is None
-
-
-def test_suspending_cancels_a_queued_job_and_deletes_its_password():
-    job = SyncJobFactory(queued=True)
-    job.binding.user.state = User.State.SUSPENDED
-
-    refresh(job.binding)
-
-    job.refresh_from_db()
-    assert (job.status, job.sealed_password_id) == (Status.CANCELLED, None)
 
 
 def test_the_sweep_finds_what_no_signal_told():

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,7 +17,7 @@ from accounts.models import SealedPassword, User
 from accounts.signals import record_changed
 from directories.connectors import errors, microsoft_entra
 from directories.models import Binding, Directory
-from passwordsync import jobs, outcomes, pushing
+from passwordsync import jobs, pushing
 from passwordsync.failures import FAILURES, HOMES, person_text
 from passwordsync.models import Status, SyncJob
 from passwordsync.states import State, shown
@@ -338,20 +337,6 @@ def test_forbidden_looks_for_three_accounts_pause_the_directory(company: Company
     assert Binding.objects.filter(problem="permission_denied").count() == 2
 
 
-def test_error_of_ours_in_the_connector_is_unclear(
-    client: Client, company: Company, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    company.bind(company.entra)
-    company.drain()
-    log_in(client, company.grace)
-    monkeypatch.delattr(microsoft_entra, "body")
-
-    company.drain()
-
-    job = SyncJob.objects.get()
-    assert (job.status, job.error_code, job.is_unclear) == (Status.QUEUED, "unclear", True)
-
-
 def test_error_of_ours_in_a_look_up_does_not_stop_the_others(
     client: Client, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,51 +352,3 @@ def test_error_of_ours_in_a_look_up_does_not_stop_the_others(
     assert company.opens(company.entra)
     other.refresh_from_db()
     assert other.locate_at > timezone.now()
-
-
-@pytest.mark.parametrize("provider", ["google", "microsoft"])
-def test_job_of_a_worker_that_died_before_it_sent_is_sent_once(
-    client: Client, company: Company, provider: Any
-) -> None:
-    directory = company.google if provider == "google" else company.entra
-    company.bind(directory)
-    company.drain()
-    log_in(client, company.grace)
-    jobs.claim(directory.pk, limit=1)
-
-    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(minutes=2))
-    company.drain()
-    again()
-    company.drain()
-
-    assert SyncJob.objects.get().status == Status.SUCCEEDED
-    assert len(company.writes(provider)) == 1
-
-
-@pytest.mark.parametrize("provider", ["google", "microsoft"])
-def test_result_that_could_not_be_recorded_is_settled_like_any_unclear_one(
-    client: Client, company: Company, monkeypatch: pytest.MonkeyPatch, provider: Any
-) -> None:
-    directory = company.google if provider == "google" else company.entra
-    company.bind(directory)
-    company.drain()
-    log_in(client, company.grace)
-    with monkeypatch.context() as patch:
-        patch.setattr(outcomes, "succeeded", lose_the_database)
-        with pytest.raises(OperationalError):
-            company.drain()
-
-    SyncJob.objects.update(claimed_until=timezone.now() - timedelta(minutes=2))
-    company.drain()
-    again()
-    company.drain()
-
-    assert SyncJob.objects.get().status == Status.SUCCEEDED
-    digests = {write["password_digest"] for write in company.writes(provider)}
-    assert (len(company.writes(provider)), len(digests)) == (
-        (2, 1) if provider == "google" else (1, 1)
-    )
-
-
-def lose_the_database(*_args: object, **_kwargs: object) -> None:
-    raise OperationalError("server closed the connection unexpectedly")

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from accounts.models import LoginEvent, SealedPassword, User
 from accounts.sealing import PasswordExpiredError, seal_password
 from directories.models import Binding
-from passwordsync import jobs
+from passwordsync import jobs, queueing
 from passwordsync.models import FINISHED, OPEN, Status, SyncJob
 from portal.models import Mail
 from tests.factories import PASSWORD, BindingFactory, SyncJobFactory, UserFactory, names_in
@@ -22,7 +22,9 @@ def log_in(user, password=PASSWORD):
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         event = LoginEvent.objects.create(user=user, kind="login", outcome="succeeded")
-        return jobs.release(user=user, login_event=event, sealed=seal_password(password, user=user))
+        return queueing.release(
+            user=user, login_event=event, sealed=seal_password(password, user=user)
+        )
 
 
 def test_a_login_queues_one_job_and_one_sealed_copy_for_each_due_binding():
@@ -242,7 +244,7 @@ def test_who_asks_goes_ahead_of_our_backoff_but_not_of_the_directorys_wish(error
     user = job.binding.user
     event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
 
-    jobs.release(
+    queueing.release(
         user=user,
         login_event=event,
         sealed=seal_password(PASSWORD, user=user),
@@ -258,7 +260,7 @@ def test_password_meant_for_one_binding_reaches_that_one_alone():
     meant, other = BindingFactory(user=user), BindingFactory(user=user)
     event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
 
-    jobs.release(
+    queueing.release(
         user=user, login_event=event, sealed=seal_password(PASSWORD, user=user), only=meant.pk
     )
 
@@ -271,8 +273,8 @@ def test_one_binding_that_is_up_to_date_is_sent_because_its_person_asks():
     event = LoginEvent.objects.create(user=binding.user, kind="confirm", outcome="succeeded")
     sealed = seal_password(PASSWORD, user=binding.user)
 
-    nothing = jobs.release(user=binding.user, login_event=event, sealed=sealed)
-    asked = jobs.release(user=binding.user, login_event=event, sealed=sealed, only=binding.pk)
+    nothing = queueing.release(user=binding.user, login_event=event, sealed=sealed)
+    asked = queueing.release(user=binding.user, login_event=event, sealed=sealed, only=binding.pk)
 
     assert nothing == []
     assert [job.trigger for job in asked] == ["asked"]
@@ -282,24 +284,12 @@ def test_binding_of_somebody_else_cannot_be_meant():
     user, foreign = UserFactory(), BindingFactory()
     event = LoginEvent.objects.create(user=user, kind="confirm", outcome="succeeded")
 
-    jobs.release(
+    queueing.release(
         user=user, login_event=event, sealed=seal_password(PASSWORD, user=user), only=foreign.pk
     )
 
     foreign.refresh_from_db()
     assert (foreign.asked_at, SyncJob.objects.count()) == (None, 0)
-
-
-def test_unbinding_cancels_the_job_and_deletes_the_password():
-    from directories.bindings import unbind
-
-    binding = BindingFactory()
-    log_in(binding.user)
-
-    unbind(bindings=[binding], actor=None)
-
-    assert SyncJob.objects.get().status == Status.CANCELLED
-    assert not SealedPassword.objects.exists()
 
 
 def test_a_binding_has_at_most_one_pending_job():

@@ -23,7 +23,7 @@ from directories.connectors import CONNECTORS, google_workspace, microsoft_entra
 from directories.connectors.fields import Field
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
-from passwordsync import drift, due, jobs, sending
+from passwordsync import drift, due, jobs, sending_settings
 from passwordsync.models import SyncJob
 from portal.models import Notification
 from tests.conftest import Company
@@ -132,7 +132,7 @@ class Scene:
 
     def set(self, directory: Directory, **settings: Any) -> None:
         """Change the settings of a directory as the admin does; the sweep follows."""
-        sending.change(directory=directory, actor=None, **settings)
+        sending_settings.change(directory=directory, actor=None, **settings)
         due.sweep()
         self.company.drain()
 

@@ -243,38 +243,6 @@ def test_a_password_changed_during_a_push_is_due_afterwards(client, company, mon
     assert SyncJob.objects.get(status=Status.WAITING).trigger == Due.PASSWORD
 
 
-def test_an_unclear_attempt_of_an_older_password_is_not_taken_for_the_newer(client, company):
-    company.bind(company.entra)
-    company.drain()
-    company.sandbox.fault(provider="microsoft", method="PATCH", when="after", status=504)
-    log_in_by_form(client, company.grace)
-    company.drain()
-    company.grace.set_password("another-Canary-8-here")
-    company.grace.save()
-    log_in_by_form(client, company.grace, "another-Canary-8-here")
-
-    again()
-    company.drain()
-
-    assert company.opens(company.entra, "another-Canary-8-here")
-    assert Binding.objects.get().pushed_password_version == 2
-
-
-def test_a_settled_attempt_is_written_down_with_what_it_sent(client, company):
-    company.bind(company.entra)
-    company.drain()
-    company.sandbox.fault(provider="microsoft", method="PATCH", when="after", status=504)
-    log_in_by_form(client, company.grace)
-    company.drain()
-    User.objects.filter(pk=company.grace.pk).update(given_name="Gracia")
-
-    again()
-    company.drain()
-
-    assert Binding.objects.get().pushed_attributes["givenName"] == "Grace"
-    assert SyncJob.objects.get(status=Status.WAITING).trigger == Due.RECORD
-
-
 def test_one_person_refused_again_and_again_pauses_nothing(client, company):
     company.bind(company.entra)
     company.drain()

@@ -77,17 +77,6 @@ def test_a_blocked_account_says_why_and_the_other_directory_is_served(
     assert company.sandbox.opens("google", linus.email, PASSWORD)
 
 
-def test_an_ambiguous_account_is_blocked(client, company):
-    linus = UserFactory(username="linus")
-    company.sandbox.add_entra_user(linus.email)
-    company.sandbox.add_entra_user("other@example.com", mail=linus.email)
-    company.bind(company.entra, user=linus)
-
-    company.drain()
-
-    assert states(company)["Entra"].binding.problem == "account_ambiguous"
-
-
 def test_a_privileged_account_is_served_where_the_directory_allows_it(client, company):
     linus = UserFactory(username="linus")
     company.sandbox.add_google_user(linus.email, is_delegated_admin=True)

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from passwordsync import status
+from passwordsync import takeover_status
 from passwordsync.models import Due, Status
 from tests.factories import BindingFactory, DirectoryFactory, SyncJobFactory
 
@@ -131,7 +131,7 @@ def test_nobody_bound_is_said_so() -> None:
 
 
 def test_queries_do_not_grow_with_the_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "BATCH", 4)
+    monkeypatch.setattr(takeover_status, "BATCH", 4)
     directory = DirectoryFactory()
     for number in range(10):
         binding = BindingFactory(directory=directory)
@@ -139,7 +139,7 @@ def test_queries_do_not_grow_with_the_bindings(monkeypatch: pytest.MonkeyPatch) 
         assert number == binding.directory.bindings.count() - 1
 
     with CaptureQueriesContext(connection) as queries:
-        found = list(status.statuses())
+        found = list(takeover_status.statuses())
 
     assert len(found) == 10
     assert all(row["last_job"] for row in found)

@@ -22,7 +22,7 @@ from directories.connections import submit
 from directories.connectors.base import Push
 from directories.models import Binding, Directory
 from directories.sandbox.steering import Provider
-from passwordsync import drain, drift, due, jobs, outcomes, pushing, sweeping
+from passwordsync import drain, drift, due, jobs, outcomes, pushing, queueing, sweeping
 from passwordsync.models import LoginCheck, Status, SyncJob
 from tests.conftest import Company
 from tests.factories import PASSWORD, BindingFactory, UserFactory, sealed
@@ -102,12 +102,6 @@ def test_lease_that_cannot_be_renewed_costs_no_outcome(
     assert SyncJob.objects.filter(status=Status.SUCCEEDED).count() == len(queued)
 
 
-def end(work: Callable[[], object]) -> None:
-    """Go on with a piece of work that has nothing more to ask."""
-    with pytest.raises(StopIteration):
-        work()
-
-
 def unbind(company: Company) -> None:
     bindings.unbind(bindings=list(Binding.objects.all()), actor=None)
 
@@ -147,7 +141,8 @@ def test_nothing_is_sent_that_may_not_be_any_more_once_the_account_is_found(
 
     happens(company)
 
-    end(lambda: work.send(found))
+    with pytest.raises(StopIteration):
+        _question = work.send(found)
     assert SyncJob.objects.get().status == status
 
 
@@ -164,7 +159,8 @@ def test_answer_to_an_older_login_takes_no_newer_password_away(company: Company)
     change_password(company)
     log_in(grace, NEW_PASSWORD)
 
-    end(lambda: work.throw(error))
+    with pytest.raises(StopIteration):
+        _question = work.throw(error)
 
     assert SealedPassword.objects.get().password_version == 2
 
@@ -181,7 +177,7 @@ def test_asking_for_one_binding_does_not_overtake_an_unclear_attempt_of_another_
 
     with transaction.atomic():
         password = seal_password(PASSWORD, user=user)
-        jobs.release(user=user, login_event=event, sealed=password, only=binding.pk)
+        queueing.release(user=user, login_event=event, sealed=password, only=binding.pk)
 
     follower.refresh_from_db()
     assert follower.next_attempt_at

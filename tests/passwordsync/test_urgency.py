@@ -28,7 +28,8 @@ def log_in(client: Client) -> None:
 
 def after_the_first(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> None:
     """Do something once, when the first answer has come."""
-    advance, done = Slice._advance, []
+    advance = Slice._advance
+    done: list[bool] = []
 
     def advance_and_do(slice_: Slice, piece: Piece, answer: Future[Any] | None = None) -> Any:
         ended = advance(slice_, piece, answer)

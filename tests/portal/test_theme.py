@@ -54,10 +54,13 @@ def test_theme_is_linked_and_may_be_kept_until_the_colour_changes(
     assert "immutable" in theme.headers["Cache-Control"]
 
 
-def test_admin_has_the_same_colour() -> None:
-    shades = colours.shades("#0f6466")
+@pytest.mark.parametrize("colour", COLOURS)
+def test_admin_has_the_same_colour_and_its_links_can_be_read(colour: str) -> None:
+    shades = colours.shades(colour)
 
-    assert shades["600"] == colours.light("#0f6466").accent
+    assert shades["600"] == colours.light(colour).accent
+    on_dark = colours.contrast(shades["500"], colours.ADMIN_DARK_GROUND)
+    assert on_dark >= colours.TEXT_CONTRAST
     lights = [colours.luminance(shade) for shade in shades.values()]
     assert lights == sorted(lights, reverse=True)
     assert len(shades) == 11

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import socket
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Command(BaseCommand):
         # Only now: the sandbox refuses to be imported in production.
         from config import quickstart  # noqa: PLC0415
 
+        # Whatever ends it: the server it started ends with it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         bind = bind or (f"127.0.0.1:{free_port()}" if once else "127.0.0.1:8000")
         self.stdout.write("Setting up a small company and both providers, emulated …")
         try:

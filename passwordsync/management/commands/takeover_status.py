@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.management.base import ProductCommand
 from directories.management.named import find_directory
-from passwordsync.status import BindingStatus, statuses
+from passwordsync.takeover_status import BindingStatus, statuses
 
 COLUMNS = ("user", "directory", "state", "due", "reason")
 
