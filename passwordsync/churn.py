@@ -97,9 +97,7 @@ def churn(*, days: int) -> Churn:
             finished_at__gte=since,
         )
         .order_by()
-        .values_list(
-            TruncDate("finished_at"), "binding__directory__name", "trigger", "changed_attributes"
-        )
+        .values_list(TruncDate("finished_at"), "directory__name", "trigger", "changed_attributes")
         .annotate(writes=Count("pk"))
     )
     return Churn(since, sorted(_group(*row) for row in found))

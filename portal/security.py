@@ -85,8 +85,8 @@ def recent_sign_ins(user: User) -> list[SignIn]:
     updated: dict[int, list[str]] = {}
     for event_id, name in (
         SyncJob.objects.filter(login_event__in=events, status=Status.SUCCEEDED)
-        .order_by("binding__directory__name")
-        .values_list("login_event", "binding__directory__name")
+        .order_by("directory__name")
+        .values_list("login_event", "directory__name")
     ):
         if event_id is not None:
             updated.setdefault(event_id, []).append(name)

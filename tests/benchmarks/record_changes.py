@@ -9,24 +9,35 @@ nobody told.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from directories.sandbox.client import Provider, Sandbox
+import time_machine
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
 
-GOAL_SHARE: Final = 0.01
+from accounts.models import User
+from accounts.signals import record_changed
+from directories.models import Binding, Directory
+from directories.sandbox.client import Sandbox
+from directories.sandbox.steering import Provider
+from passwordsync import sending_settings, tasks
+from passwordsync.churn import Churn, churn
+from passwordsync.drain import directories_with_work
+from passwordsync.models import PENDING, SyncJob
+from tests.benchmarks import logins, people
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.installation import Installation
+
+AT_MOST_PERCENT: Final = 1
 """The most that the edits and the sweeps of an hour may take of one core."""
-PASSWORD: Final = "a-Canary-7-sings-here"
 NAMES: Final = ("given_name", "family_name", "display_name")
 EXPORTED: Final[dict[Provider, tuple[str, ...]]] = {
     "google": NAMES,
@@ -46,42 +57,21 @@ BACK_AGAIN: Final = 0.5
 """How many of those who log in have done so moments before."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=int, default=1, help="full mode: 24")
-    parser.add_argument("--records", type=int, default=1000, help="in an hour; full mode: 5000")
-    parser.add_argument("--people", type=int, default=300, help="full mode: 2000")
-    parser.add_argument("--logins", type=int, default=60, help="in an hour")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Size:
+    """How much happens; what is counted by the hour is spread over it."""
 
-    from config import embedded
-
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
-        os.environ |= {
-            "DATA_DIR": folder,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "GOOGLE_API_ENDPOINT": sandbox.google,
-            "MICROSOFT_GRAPH_ENDPOINT": sandbox.graph,
-            "MICROSOFT_LOGIN_ENDPOINT": sandbox.login,
-            "SSL_CERT_FILE": str(sandbox.ca_bundle),
-        }
-        embedded.started_by_manage = True
-        import django
-
-        django.setup()
-        return measure(options, sandbox)
+    people: int
+    hours: int
+    records: int
+    logins: int
 
 
-def measure(options: argparse.Namespace, sandbox: Sandbox) -> int:
-    """Spend a day with each setting, and print what came of it."""
-    import time_machine
-    from django.utils import timezone
-
-    from directories.models import Directory
-    from passwordsync import sending_settings
-
-    company = made(options.people, sandbox)
-    is_met = True
+def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
+    """Spend a day, or in quick mode an hour, with each setting."""
+    size = Size(2000, 24, 5000, 60) if is_full else Size(200, 1, 500, 40)
+    company = made(size.people, installation.sandbox)
+    figures = []
     for setting in Directory.SendsPassword:
         for directory in company.directories.values():
             sending_settings.change(directory=directory, actor=None, sends_password=setting)
@@ -89,10 +79,9 @@ def measure(options: argparse.Namespace, sandbox: Sandbox) -> int:
         start = timezone.now() + timedelta(seconds=company.ahead)
         with time_machine.travel(start) as clock:
             day = Day(company, clock, is_always=setting == Directory.SendsPassword.ALWAYS)
-            day.spend(hours=options.hours, records=options.records, logins=options.logins)
-            is_met &= report(day, str(setting.label), options)
-    print("met" if is_met else "NOT MET")
-    return 0 if is_met else 1
+            day.spend(size)
+            figures += day.figures(size, f"sent {setting.label}")
+    return figures
 
 
 # --- The company
@@ -103,97 +92,41 @@ class Company:
     """People taken over in both directories, and what we know of them without the product."""
 
     sandbox: Sandbox
-    directories: dict[Provider, Any]
-    user_ids: list[int]
+    directories: dict[Provider, Directory]
     records: dict[int, dict[str, str]]
     """What the automation has written, by person."""
-    pushed: dict[tuple[Provider, int], dict[str, str]]
+    pushed: dict[tuple[Provider, int], dict[str, str]] = field(default_factory=dict)
     """What an account was last sent, by person."""
-    accounts: dict[tuple[Provider, str], int]
+    accounts: dict[tuple[Provider, str], int] = field(default_factory=dict)
     """Who an account belongs to, by its id."""
     ahead: float = 0
     """Seconds that the clock there runs ahead of this machine."""
 
 
-def made(people: int, sandbox: Sandbox) -> Company:
-    """Make both directories and their people, all of them taken over long ago."""
-    from django.contrib.auth.hashers import make_password
-    from django.core.management import call_command
-    from django.utils import timezone
-
-    from accounts.models import User
-    from directories import preflight
-    from directories.connectors import CONNECTORS
-    from directories.models import Binding, Directory
-    from directories.registration import add_directory
-
-    call_command("migrate", verbosity=0)
-    names = dict(zip(NAMES, ("Grace", "Okafor", "Grace Okafor"), strict=True))
-    password = make_password(PASSWORD)
-    users = User.objects.bulk_create(
-        User(
-            username=f"person{n}",
-            email=f"person{n}@example.com",
-            state=User.State.ACTIVE,
-            password=password,
-            password_version=1,
-            **names,
-        )
-        for n in range(people)
+def made(count: int, sandbox: Sandbox) -> Company:
+    """Make both directories and their people, all of them taken over."""
+    everybody = people.add_people(count)
+    company = Company(
+        sandbox,
+        {"google": people.google(sandbox), "microsoft": people.entra(sandbox)},
+        {
+            user.pk: dict.fromkeys((*EXPORTED["microsoft"], *UNEXPORTED), "")
+            | {name: getattr(user, name) for name in NAMES}
+            for user in everybody
+        },
     )
-    empty = dict.fromkeys((*EXPORTED["microsoft"], *UNEXPORTED), "")
-    company = Company(sandbox, {}, [], {user.pk: empty | names for user in users}, {}, {})
-    company.user_ids = list(company.records)
-    credentials = {
-        "google": sandbox.add_google_customer(
-            domains=("example.com",), admin_email="it@example.com"
-        ),
-        "microsoft": sandbox.add_entra_tenant(domains=("example.com",)),
-    }
-    add: dict[Provider, Any] = {
-        "google": sandbox.add_google_user,
-        "microsoft": sandbox.add_entra_user,
-    }
-    kinds = dict(zip(add, Directory.Kind, strict=True))
-    for provider, kind in kinds.items():
-        mapping = dict(CONNECTORS[kind].default_mapping)
-        if "department" in EXPORTED[provider]:
-            mapping["department"] = "department"
-        directory = Directory(
-            kind=kind,
-            name=str(kind.label),
-            domain="example.com",
-            admin_email="it@example.com" if provider == "google" else "",
-            mapping=mapping,
-        )
-        add_directory(
-            directory=directory, credentials=json.dumps(credentials[provider]), actor=None
-        )
-        preflight.check(directory)
-        company.directories[provider] = directory
-        ids = [add[provider](user.email) for user in users]
-        now = timezone.now()
-        sent = {mapping[name]: value for name, value in names.items()}
-        Binding.objects.bulk_create(
-            Binding(
-                directory=directory,
-                user=user,
-                external_id=external_id,
-                external_address=user.email,
-                locate_at=None,
-                taken_over_at=now - timedelta(days=90),
-                pushed_password_version=1,
-                pushed_attributes=sent,
-                password_attributes=sent,
-                password_seen_at=now,
-            )
-            for user, external_id in zip(users, ids, strict=True)
-        )
-        for user, external_id in zip(users, ids, strict=True):
-            company.accounts[provider, external_id] = user.pk
-            company.pushed[provider, user.pk] = {
-                name: company.records[user.pk][name] for name in EXPORTED[provider]
+    for provider, directory in company.directories.items():
+        for binding in people.bind(everybody, directory, sandbox=sandbox, is_managed=True):
+            record = company.records[binding.user_id]
+            company.accounts[provider, binding.external_id] = binding.user_id
+            company.pushed[provider, binding.user_id] = {
+                name: record[name] for name in EXPORTED[provider]
             }
+    Binding.objects.update(password_seen_at=timezone.now())
+    entra = company.directories["microsoft"]
+    sending_settings.change(
+        directory=entra, actor=None, mapping={**entra.mapping, "department": "department"}
+    )
     sandbox.clear_requests()
     return company
 
@@ -211,6 +144,8 @@ class Day:
     def __init__(self, company: Company, clock: Any, *, is_always: bool) -> None:
         self.company, self.clock, self.is_always = company, clock, is_always
         self.random = random.Random(f"{is_always}")
+        self.user_ids = list(company.records)
+        self.churn_before = churn(days=7)
         self.promised: Counter[Write] = Counter()
         self.seen: Counter[Write] = Counter()
         self.changed: Counter[tuple[str, str]] = Counter()
@@ -218,22 +153,17 @@ class Day:
         self.to_revert: list[tuple[int, str, str]] = []
         self.lately: list[int] = []
         self.edits = self.logins = self.told = 0
-        self.cpu: Counter[str] = Counter()
+        self.cpu: dict[str, float] = dict.fromkeys(("save", "refresh", "sweep"), 0)
 
-    def spend(self, *, hours: int, records: int, logins: int) -> None:
-        from django.conf import settings
-
-        from passwordsync import churn, tasks
-
-        self.churn_before = churn.churn(days=7)
+    def spend(self, size: Size) -> None:
         sweep_seconds: int = settings.CELERY_BEAT_SCHEDULE["sweep"]["schedule"]
-        self.sweeps_in_hour = 3600 // sweep_seconds
-        for number in range(1, hours * self.sweeps_in_hour + 1):
-            until = number / self.sweeps_in_hour
+        sweeps_in_hour = 3600 // sweep_seconds
+        for number in range(1, size.hours * sweeps_in_hour + 1):
+            until = number / sweeps_in_hour
             self.revert()
-            while self.edits < until * records:
+            while self.edits < until * size.records:
                 self.edit()
-                while self.logins < self.edits * logins // records:
+                while self.logins < self.edits * size.logins // size.records:
                     self.log_in()
             with self.metered("sweep"):
                 tasks.sweep()
@@ -258,7 +188,7 @@ class Day:
             self.write(user_id, {name: value})
 
     def edit(self) -> None:
-        user_id = self.random.choice(self.company.user_ids)
+        user_id = self.random.choice(self.user_ids)
         what = self.random.choices(list(EDITS), weights=list(EDITS.values()))[0]
         exported = EXPORTED["microsoft"]
         names = self.random.sample(
@@ -270,9 +200,6 @@ class Day:
 
     def write(self, user_id: int, values: dict[str, str]) -> None:
         """Change a record, told or not."""
-        from accounts.models import User
-        from accounts.signals import record_changed
-
         self.edits += 1
         self.company.records[user_id] |= values
         if self.random.random() > TOLD:
@@ -289,26 +216,19 @@ class Day:
 
     def log_in(self) -> None:
         """Have somebody sign in at the portal's form; a worker that is woken follows."""
-        from django.test import Client
-
         is_back = self.lately and self.random.random() < BACK_AGAIN
-        user_id = self.random.choice(self.lately if is_back else self.company.user_ids)
+        user_id = self.random.choice(self.lately if is_back else self.user_ids)
         self.lately = [*self.lately, user_id][-20:]
         self.logins += 1
         for provider, exported in EXPORTED.items():
             self.promise(provider, user_id, exported)
-        index = self.company.user_ids.index(user_id)
-        response = Client(SERVER_NAME="localhost").post(
-            "/login/", {"login": f"person{index}", "password": PASSWORD}
-        )
-        assert response.status_code == 302, response.content
+        answer = logins.post(Client(), f"person{self.user_ids.index(user_id)}@example.com")
+        if answer.status_code != 302:
+            raise AssertionError(f"Person {user_id} could not log in.")
         self.work()
 
     def work(self) -> None:
         """Do what beat and the workers do."""
-        from passwordsync import tasks
-        from passwordsync.drain import directories_with_work
-
         for directory in directories_with_work():
             tasks.drain_directory(directory_id=directory.pk)
 
@@ -347,12 +267,8 @@ class Day:
 
     def wrongly_due(self) -> int:
         """Count the people who wait for a login and need not, or the other way round."""
-        from passwordsync.models import PENDING, SyncJob
-
         waiting = set(
-            SyncJob.objects.filter(status__in=PENDING).values_list(
-                "binding__directory", "binding__user"
-            )
+            SyncJob.objects.filter(status__in=PENDING).values_list("directory", "binding__user")
         )
         lacking = {
             (self.company.directories[provider].pk, user_id)
@@ -361,11 +277,54 @@ class Day:
         }
         return len(waiting ^ lacking)
 
+    def reported_wrongly(self) -> int:
+        """Count what the churn report says beyond what was promised, or does not say."""
+        found = churn(days=7)
+        promised = passwords(self.promised)
+        wrong = abs(found.writes - self.churn_before.writes - promised)
+        wrong += abs(found.spared - self.churn_before.spared - promised)
+        by_attribute = counted(found)
+        by_attribute.subtract(counted(self.churn_before))
+        by_attribute.subtract(self.changed)
+        return wrong + sum(map(abs, by_attribute.values()))
+
+    def figures(self, size: Size, setting: str) -> list[Figure]:
+        seen = self.seen.copy()
+        seen.subtract(self.promised)
+        hour = self.cpu["refresh"] / self.told * size.records + self.cpu["sweep"] / size.hours
+        bare = self.cpu["save"] / self.told * size.records
+        drifted = Binding.objects.filter(drifted_at__isnull=False).count()
+        wrong = {
+            "writes not promised, or not seen": sum(map(abs, seen.values())),
+            "reported wrongly": self.reported_wrongly(),
+            "accounts that hold other values": self.wrong_values(),
+            "wrongly due, or drifted": self.wrongly_due() + drifted,
+        }
+        return [
+            Figure(
+                what=f"passwords for {self.edits:,} edits, and promised; {setting}",
+                measured=passwords(self.seen),
+                baseline=passwords(self.promised),
+                at_most_more=0,
+            ),
+            *(
+                Figure(what=f"{what}; {setting}", measured=count, at_most=0)
+                for what, count in wrong.items()
+            ),
+            Figure(
+                what=f"of a core, {size.records:,} edits an hour, and saving alone; {setting}",
+                measured=hour / 36,
+                baseline=bare / 36,
+                unit="%",
+                at_most=AT_MOST_PERCENT,
+            ),
+        ]
+
     @contextmanager
     def metered(self, name: str) -> Iterator[None]:
         started = time.process_time()
         yield
-        self.cpu[name] += time.process_time() - started  # type: ignore[assignment]
+        self.cpu[name] += time.process_time() - started
 
 
 def held(attributes: dict[str, Any], provider: Provider) -> dict[str, str]:
@@ -376,66 +335,14 @@ def held(attributes: dict[str, Any], provider: Provider) -> dict[str, str]:
     return dict(zip(EXPORTED[provider], values, strict=True))
 
 
-def report(day: Day, setting: str, options: argparse.Namespace) -> bool:
-    """Print what was promised and what happened; says whether they are the same."""
-    from directories.models import Binding
-    from passwordsync.churn import churn
-
-    found, before = churn(days=7), day.churn_before
-    writes, spared = found.writes - before.writes, found.spared - before.spared
-    by_attribute = Counter[tuple[str, str]]()
-    for sign, rows in ((1, found.rows), (-1, before.rows)):
-        for row in rows:
-            by_attribute[row.directory, row.attribute] += sign * row.writes
-    print(f"\nSend the password {setting}: {day.edits} record changes, {day.logins} logins")
-    for provider, directory in day.company.directories.items():
-        promised, seen = (
-            [sum(counted[write] for write in counted if write[0::2] == (provider, is_password))
-             for is_password in (True, False)]
-            for counted in (day.promised, day.seen)
-        )  # fmt: skip
-        print(
-            f"  {directory.name:<26} password writes {promised[0]} promised, {seen[0]} seen; "
-            f"attributes alone {promised[1]} promised, {seen[1]} seen"
-        )
-    drifted = Binding.objects.filter(drifted_at__isnull=False).count()
-    wrong, wrongly_due = day.wrong_values(), day.wrongly_due()
-    print(f"  churn report: {writes} password writes, {spared} spared by the other setting")
-    print(f"  accounts with other values {wrong}, wrongly due {wrongly_due}, drift {drifted}")
-    each = {
-        "bare save": day.cpu["save"] / day.told,
-        "refresh": day.cpu["refresh"] / day.told,
-        "sweeps": day.cpu["sweep"] / day.edits,
-    }
-    hour = each["refresh"] * options.records + day.cpu["sweep"] / options.hours
-    print(
-        "  CPU for 1,000 record changes: "
-        + ", ".join(f"{name} {1000 * figure:.2f} s" for name, figure in each.items())
-        + f"; a sweep of {len(day.company.pushed)} bindings "
-        f"{day.cpu['sweep'] / options.hours / day.sweeps_in_hour:.2f} s"
-    )
-    print(
-        f"  ratio of a refresh to the bare save: {day.cpu['refresh'] / day.cpu['save']:.1f}; "
-        f"{options.records} changes in an hour take {hour / 3600:.2%} of one core"
-    )
-    passwords = day.promised.total() if day.is_always else 0
-    checks = {
-        "what was promised, to everybody": day.seen == day.promised,
-        "reported, and what is spared": (writes, spared) == (passwords, passwords)
-        and +by_attribute == +day.changed,
-        "attributes arrived": not wrong and not wrongly_due and not drifted,
-        f"under {GOAL_SHARE:.0%} of one core": hour / 3600 < GOAL_SHARE,
-    }
-    if not day.is_always:
-        checks["no password"] = not any(is_password for *_who, is_password in day.seen)
-    for what, is_kept in checks.items():
-        print(f"  {what}: {'met' if is_kept else 'NOT MET'}", flush=True)
-    return all(checks.values())
+def passwords(writes: Counter[Write]) -> int:
+    """Count the writes that a password was with."""
+    return sum(count for (*_who, is_password), count in writes.items() if is_password)
 
 
-if __name__ == "__main__":
-    status = main()
-    from config.server import leave
-
-    # Connections that are still kept have a loop in a thread of their own.
-    leave(status)
+def counted(report: Churn) -> Counter[tuple[str, str]]:
+    """Count the password writes of a report by directory and attribute."""
+    found = Counter[tuple[str, str]]()
+    for row in report.rows:
+        found[row.directory, row.attribute] += row.writes
+    return found
