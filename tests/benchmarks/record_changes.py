@@ -27,7 +27,7 @@ from accounts.models import User
 from accounts.signals import record_changed
 from directories.models import Binding, Directory
 from directories.sandbox.client import Provider, Sandbox
-from passwordsync import sending, tasks
+from passwordsync import sending_settings, tasks
 from passwordsync.churn import Churn, churn
 from passwordsync.drain import directories_with_work
 from passwordsync.models import PENDING, SyncJob
@@ -78,7 +78,7 @@ def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
     figures: list[Figure] = []
     for setting in Directory.SendsPassword:
         for directory in company.directories.values():
-            sending.change(directory=directory, actor=None, sends_password=setting)
+            sending_settings.change(directory=directory, actor=None, sends_password=setting)
         # The second day begins where the first ended, over there as well.
         start = timezone.now() + timedelta(seconds=company.ahead)
         with time_machine.travel(start) as clock:
