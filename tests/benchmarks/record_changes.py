@@ -9,11 +9,7 @@ nobody told.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,11 +18,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from directories.sandbox.client import Provider, Sandbox
+import time_machine
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
 
-GOAL_SHARE: Final = 0.01
+from accounts.models import User
+from accounts.signals import record_changed
+from directories.models import Binding, Directory
+from directories.sandbox.client import Provider, Sandbox
+from passwordsync import sending, tasks
+from passwordsync.churn import Churn, churn
+from passwordsync.drain import directories_with_work
+from passwordsync.models import PENDING, SyncJob
+from tests.benchmarks import people
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.installation import Installation
+from tests.benchmarks.logins import post
+
+CORE_SHARE: Final = 0.01
 """The most that the edits and the sweeps of an hour may take of one core."""
-PASSWORD: Final = "a-Canary-7-sings-here"
 NAMES: Final = ("given_name", "family_name", "display_name")
 EXPORTED: Final[dict[Provider, tuple[str, ...]]] = {
     "google": NAMES,
@@ -46,53 +57,35 @@ BACK_AGAIN: Final = 0.5
 """How many of those who log in have done so moments before."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=int, default=1, help="full mode: 24")
-    parser.add_argument("--records", type=int, default=1000, help="in an hour; full mode: 5000")
-    parser.add_argument("--people", type=int, default=300, help="full mode: 2000")
-    parser.add_argument("--logins", type=int, default=60, help="in an hour")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Scale:
+    """How long a day is, and how much happens in each of its hours."""
 
-    from config import embedded
-
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
-        os.environ |= {
-            "DATA_DIR": folder,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "GOOGLE_API_ENDPOINT": sandbox.google,
-            "MICROSOFT_GRAPH_ENDPOINT": sandbox.graph,
-            "MICROSOFT_LOGIN_ENDPOINT": sandbox.login,
-            "SSL_CERT_FILE": str(sandbox.ca_bundle),
-        }
-        embedded.started_by_manage = True
-        import django
-
-        django.setup()
-        return measure(options, sandbox)
+    hours: int
+    records: int
+    logins: int
+    people: int
 
 
-def measure(options: argparse.Namespace, sandbox: Sandbox) -> int:
-    """Spend a day with each setting, and print what came of it."""
-    import time_machine
-    from django.utils import timezone
+QUICK: Final = Scale(hours=1, records=300, logins=20, people=100)
+FULL: Final = Scale(hours=24, records=5000, logins=60, people=2000)
 
-    from directories.models import Directory
-    from passwordsync import sending
 
-    company = made(options.people, sandbox)
-    is_met = True
+def measure(installation: Installation, *, is_full: bool) -> list[Figure]:
+    """Spend a day with each setting, and compare what came of it with what was promised."""
+    scale = FULL if is_full else QUICK
+    company = _company(scale.people, installation.sandbox)
+    figures: list[Figure] = []
     for setting in Directory.SendsPassword:
         for directory in company.directories.values():
             sending.change(directory=directory, actor=None, sends_password=setting)
         # The second day begins where the first ended, over there as well.
         start = timezone.now() + timedelta(seconds=company.ahead)
         with time_machine.travel(start) as clock:
-            day = Day(company, clock, is_always=setting == Directory.SendsPassword.ALWAYS)
-            day.spend(hours=options.hours, records=options.records, logins=options.logins)
-            is_met &= report(day, str(setting.label), options)
-    print("met" if is_met else "NOT MET")
-    return 0 if is_met else 1
+            day = Day(company, clock, scale, is_always=setting == Directory.SendsPassword.ALWAYS)
+            day.spend()
+            figures += _figures(day, setting.value)
+    return figures
 
 
 # --- The company
@@ -103,8 +96,8 @@ class Company:
     """People taken over in both directories, and what we know of them without the product."""
 
     sandbox: Sandbox
-    directories: dict[Provider, Any]
-    user_ids: list[int]
+    directories: dict[Provider, Directory]
+    emails: dict[int, str]
     records: dict[int, dict[str, str]]
     """What the automation has written, by person."""
     pushed: dict[tuple[Provider, int], dict[str, str]]
@@ -115,85 +108,31 @@ class Company:
     """Seconds that the clock there runs ahead of this machine."""
 
 
-def made(people: int, sandbox: Sandbox) -> Company:
-    """Make both directories and their people, all of them taken over long ago."""
-    from django.contrib.auth.hashers import make_password
-    from django.core.management import call_command
-    from django.utils import timezone
-
-    from accounts.models import User
-    from directories import preflight
-    from directories.connectors import CONNECTORS
-    from directories.models import Binding, Directory
-    from directories.registration import add_directory
-
-    call_command("migrate", verbosity=0)
-    names = dict(zip(NAMES, ("Grace", "Okafor", "Grace Okafor"), strict=True))
-    password = make_password(PASSWORD)
-    users = User.objects.bulk_create(
-        User(
-            username=f"person{n}",
-            email=f"person{n}@example.com",
-            state=User.State.ACTIVE,
-            password=password,
-            password_version=1,
-            **names,
-        )
-        for n in range(people)
+def _company(count: int, sandbox: Sandbox) -> Company:
+    """Make both directories and their people, all of them taken over."""
+    directories: dict[Provider, Directory] = {
+        "google": people.google(sandbox),
+        "microsoft": people.entra(sandbox),
+    }
+    directories["microsoft"].mapping["department"] = "department"
+    directories["microsoft"].save(update_fields=["mapping"])
+    users = people.add_people(count)
+    written = (*EXPORTED["microsoft"], *UNEXPORTED)
+    company = Company(
+        sandbox,
+        directories,
+        emails={user.pk: user.email for user in users},
+        records={user.pk: {name: getattr(user, name) for name in written} for user in users},
+        pushed={},
+        accounts={},
     )
-    empty = dict.fromkeys((*EXPORTED["microsoft"], *UNEXPORTED), "")
-    company = Company(sandbox, {}, [], {user.pk: empty | names for user in users}, {}, {})
-    company.user_ids = list(company.records)
-    credentials = {
-        "google": sandbox.add_google_customer(
-            domains=("example.com",), admin_email="it@example.com"
-        ),
-        "microsoft": sandbox.add_entra_tenant(domains=("example.com",)),
-    }
-    add: dict[Provider, Any] = {
-        "google": sandbox.add_google_user,
-        "microsoft": sandbox.add_entra_user,
-    }
-    kinds = dict(zip(add, Directory.Kind, strict=True))
-    for provider, kind in kinds.items():
-        mapping = dict(CONNECTORS[kind].default_mapping)
-        if "department" in EXPORTED[provider]:
-            mapping["department"] = "department"
-        directory = Directory(
-            kind=kind,
-            name=str(kind.label),
-            domain="example.com",
-            admin_email="it@example.com" if provider == "google" else "",
-            mapping=mapping,
-        )
-        add_directory(
-            directory=directory, credentials=json.dumps(credentials[provider]), actor=None
-        )
-        preflight.check(directory)
-        company.directories[provider] = directory
-        ids = [add[provider](user.email) for user in users]
-        now = timezone.now()
-        sent = {mapping[name]: value for name, value in names.items()}
-        Binding.objects.bulk_create(
-            Binding(
-                directory=directory,
-                user=user,
-                external_id=external_id,
-                external_address=user.email,
-                locate_at=None,
-                taken_over_at=now - timedelta(days=90),
-                pushed_password_version=1,
-                pushed_attributes=sent,
-                password_attributes=sent,
-                password_seen_at=now,
-            )
-            for user, external_id in zip(users, ids, strict=True)
-        )
-        for user, external_id in zip(users, ids, strict=True):
-            company.accounts[provider, external_id] = user.pk
-            company.pushed[provider, user.pk] = {
-                name: company.records[user.pk][name] for name in EXPORTED[provider]
+    for provider, directory in directories.items():
+        for binding in people.bind(users, directory, sandbox=sandbox, is_managed=True):
+            company.accounts[provider, binding.external_id] = binding.user_id
+            company.pushed[provider, binding.user_id] = {
+                name: company.records[binding.user_id][name] for name in EXPORTED[provider]
             }
+    Binding.objects.update(password_seen_at=timezone.now())
     sandbox.clear_requests()
     return company
 
@@ -208,8 +147,9 @@ Write = tuple[Provider, int, bool]
 class Day:
     """A day of edits and logins: what was promised, what was seen, and the CPU it took."""
 
-    def __init__(self, company: Company, clock: Any, *, is_always: bool) -> None:
-        self.company, self.clock, self.is_always = company, clock, is_always
+    def __init__(self, company: Company, clock: Any, scale: Scale, *, is_always: bool) -> None:
+        self.company, self.clock, self.scale = company, clock, scale
+        self.is_always = is_always
         self.random = random.Random(f"{is_always}")
         self.promised: Counter[Write] = Counter()
         self.seen: Counter[Write] = Counter()
@@ -220,20 +160,16 @@ class Day:
         self.edits = self.logins = self.told = 0
         self.cpu: Counter[str] = Counter()
 
-    def spend(self, *, hours: int, records: int, logins: int) -> None:
-        from django.conf import settings
-
-        from passwordsync import churn, tasks
-
-        self.churn_before = churn.churn(days=7)
+    def spend(self) -> None:
+        """Go through the day, from one sweep to the next."""
+        self.churn_before = churn(days=7)
         sweep_seconds: int = settings.CELERY_BEAT_SCHEDULE["sweep"]["schedule"]
-        self.sweeps_in_hour = 3600 // sweep_seconds
-        for number in range(1, hours * self.sweeps_in_hour + 1):
-            until = number / self.sweeps_in_hour
+        records = self.scale.records
+        for number in range(1, self.scale.hours * 3600 // sweep_seconds + 1):
             self.revert()
-            while self.edits < until * records:
+            while self.edits < number * sweep_seconds / 3600 * records:
                 self.edit()
-                while self.logins < self.edits * logins // records:
+                while self.logins < self.edits * self.scale.logins // records:
                     self.log_in()
             with self.metered("sweep"):
                 tasks.sweep()
@@ -258,7 +194,7 @@ class Day:
             self.write(user_id, {name: value})
 
     def edit(self) -> None:
-        user_id = self.random.choice(self.company.user_ids)
+        user_id = self.random.choice(list(self.company.records))
         what = self.random.choices(list(EDITS), weights=list(EDITS.values()))[0]
         exported = EXPORTED["microsoft"]
         names = self.random.sample(
@@ -270,9 +206,6 @@ class Day:
 
     def write(self, user_id: int, values: dict[str, str]) -> None:
         """Change a record, told or not."""
-        from accounts.models import User
-        from accounts.signals import record_changed
-
         self.edits += 1
         self.company.records[user_id] |= values
         if self.random.random() > TOLD:
@@ -289,26 +222,19 @@ class Day:
 
     def log_in(self) -> None:
         """Have somebody sign in at the portal's form; a worker that is woken follows."""
-        from django.test import Client
-
         is_back = self.lately and self.random.random() < BACK_AGAIN
-        user_id = self.random.choice(self.lately if is_back else self.company.user_ids)
+        user_id = self.random.choice(self.lately if is_back else list(self.company.records))
         self.lately = [*self.lately, user_id][-20:]
         self.logins += 1
         for provider, exported in EXPORTED.items():
             self.promise(provider, user_id, exported)
-        index = self.company.user_ids.index(user_id)
-        response = Client(SERVER_NAME="localhost").post(
-            "/login/", {"login": f"person{index}", "password": PASSWORD}
-        )
-        assert response.status_code == 302, response.content
+        response = post(Client(), self.company.emails[user_id])
+        if response.status_code != 302:
+            raise AssertionError(response.content)
         self.work()
 
     def work(self) -> None:
         """Do what beat and the workers do."""
-        from passwordsync import tasks
-        from passwordsync.drain import directories_with_work
-
         for directory in directories_with_work():
             tasks.drain_directory(directory_id=directory.pk)
 
@@ -347,8 +273,6 @@ class Day:
 
     def wrongly_due(self) -> int:
         """Count the people who wait for a login and need not, or the other way round."""
-        from passwordsync.models import PENDING, SyncJob
-
         waiting = set(
             SyncJob.objects.filter(status__in=PENDING).values_list(
                 "binding__directory", "binding__user"
@@ -376,66 +300,54 @@ def held(attributes: dict[str, Any], provider: Provider) -> dict[str, str]:
     return dict(zip(EXPORTED[provider], values, strict=True))
 
 
-def report(day: Day, setting: str, options: argparse.Namespace) -> bool:
-    """Print what was promised and what happened; says whether they are the same."""
-    from directories.models import Binding
-    from passwordsync.churn import churn
+def _figures(day: Day, setting: str) -> list[Figure]:
+    """Compare what was promised with what happened, and what it cost with a bare save."""
+    scale, cpu = day.scale, day.cpu
+    refresh = cpu["refresh"] / day.told
+    counts = {
+        "writes more or fewer than promised": _apart(day.seen, day.promised),
+        "wrong figures in the churn report": _misreported(day, churn(days=7)),
+        "accounts with other values": day.wrong_values(),
+        "wrongly due": day.wrongly_due(),
+        "taken for drift": Binding.objects.filter(drifted_at__isnull=False).count(),
+    }
+    return [
+        Figure(
+            what=f"{day.edits:,} record changes, {day.logins:,} logins, {setting}: writes seen",
+            measured=day.seen.total(),
+            baseline=day.promised.total(),
+            at_most_times=1,
+        ),
+        *(Figure(what=f"- {what}", measured=count, at_most=0) for what, count in counts.items()),
+        Figure(
+            what="- CPU of a record change, beside saving it",
+            measured=1000 * refresh,
+            baseline=1000 * cpu["save"] / day.told,
+            unit="ms",
+        ),
+        Figure(
+            what=f"- CPU of an hour's {scale.records:,} record changes and its sweeps",
+            measured=refresh * scale.records + cpu["sweep"] / scale.hours,
+            unit="s",
+            at_most=CORE_SHARE * 3600,
+        ),
+    ]
 
-    found, before = churn(days=7), day.churn_before
-    writes, spared = found.writes - before.writes, found.spared - before.spared
+
+def _misreported(day: Day, found: Churn) -> int:
+    """Count by how much the churn report is wrong about the day."""
+    before = day.churn_before
+    passwords = day.promised.total() if day.is_always else 0
     by_attribute = Counter[tuple[str, str]]()
     for sign, rows in ((1, found.rows), (-1, before.rows)):
         for row in rows:
             by_attribute[row.directory, row.attribute] += sign * row.writes
-    print(f"\nSend the password {setting}: {day.edits} record changes, {day.logins} logins")
-    for provider, directory in day.company.directories.items():
-        promised, seen = (
-            [sum(counted[write] for write in counted if write[0::2] == (provider, is_password))
-             for is_password in (True, False)]
-            for counted in (day.promised, day.seen)
-        )  # fmt: skip
-        print(
-            f"  {directory.name:<26} password writes {promised[0]} promised, {seen[0]} seen; "
-            f"attributes alone {promised[1]} promised, {seen[1]} seen"
-        )
-    drifted = Binding.objects.filter(drifted_at__isnull=False).count()
-    wrong, wrongly_due = day.wrong_values(), day.wrongly_due()
-    print(f"  churn report: {writes} password writes, {spared} spared by the other setting")
-    print(f"  accounts with other values {wrong}, wrongly due {wrongly_due}, drift {drifted}")
-    each = {
-        "bare save": day.cpu["save"] / day.told,
-        "refresh": day.cpu["refresh"] / day.told,
-        "sweeps": day.cpu["sweep"] / day.edits,
-    }
-    hour = each["refresh"] * options.records + day.cpu["sweep"] / options.hours
-    print(
-        "  CPU for 1,000 record changes: "
-        + ", ".join(f"{name} {1000 * figure:.2f} s" for name, figure in each.items())
-        + f"; a sweep of {len(day.company.pushed)} bindings "
-        f"{day.cpu['sweep'] / options.hours / day.sweeps_in_hour:.2f} s"
+    return (
+        abs(found.writes - before.writes - passwords)
+        + abs(found.spared - before.spared - passwords)
+        + _apart(by_attribute, day.changed)
     )
-    print(
-        f"  ratio of a refresh to the bare save: {day.cpu['refresh'] / day.cpu['save']:.1f}; "
-        f"{options.records} changes in an hour take {hour / 3600:.2%} of one core"
-    )
-    passwords = day.promised.total() if day.is_always else 0
-    checks = {
-        "what was promised, to everybody": day.seen == day.promised,
-        "reported, and what is spared": (writes, spared) == (passwords, passwords)
-        and +by_attribute == +day.changed,
-        "attributes arrived": not wrong and not wrongly_due and not drifted,
-        f"under {GOAL_SHARE:.0%} of one core": hour / 3600 < GOAL_SHARE,
-    }
-    if not day.is_always:
-        checks["no password"] = not any(is_password for *_who, is_password in day.seen)
-    for what, is_kept in checks.items():
-        print(f"  {what}: {'met' if is_kept else 'NOT MET'}", flush=True)
-    return all(checks.values())
 
 
-if __name__ == "__main__":
-    status = main()
-    from config.server import leave
-
-    # Connections that are still kept have a loop in a thread of their own.
-    leave(status)
+def _apart(one: Counter[Any], other: Counter[Any]) -> int:
+    return sum(abs(one[key] - other[key]) for key in one.keys() | other.keys())

@@ -29,6 +29,7 @@ ROWS: Final = {
     "waiting": Row(needs_broker=True),
     "login_to_directories": Row(),
     "drift_scan": Row(),
+    "record_changes": Row(),
 }
 
 
