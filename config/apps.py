@@ -11,6 +11,8 @@ class ConfigConfig(AppConfig):
         from config import celery  # noqa: F401
 
 
-class AdminConfig(admin.AdminConfig):
+class AdminConfig(admin.SimpleAdminConfig):
+    """Loads nothing: ``config.urls`` does, and a worker has no pages."""
+
     default_site = "config.admin_site.LatchkeyAdminSite"
     default = False

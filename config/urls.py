@@ -13,6 +13,8 @@ from config import health
 from passwordsync.admin_reports import churn_page, waiting_page
 from portal.views import theme
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("portal.urls")),
     path("login/", account.login, name="account_login"),

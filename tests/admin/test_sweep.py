@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+import config.urls  # noqa: F401  what the admin has is registered there
 from accounts.models import LoginEvent, User
 from directories.models import Binding, Directory
 from passwordsync.models import SyncJob
