@@ -286,9 +286,7 @@ def expire_sealed() -> int:
             .filter(status=Status.QUEUED, sealed_password__sealed_at__lt=oldest)
             .select_related("binding__user", "binding__directory")
         )
-        back_to_waiting(
-            jobs, "The directory could not be reached before the sealed password expired."
-        )
+        back_to_waiting(jobs, "It could not be sent before the sealed password expired.")
         if late := [job.binding for job in jobs if _has_old_password(job.binding)]:
             passwords_late.send(sender=SyncJob, bindings=late)
         # Belongs to no job and is not held: nothing would ever delete it.
