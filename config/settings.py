@@ -190,6 +190,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["OPTIONS"] = {
+        # A process that is frozen within a transaction does not hold its locks for ever.
+        "options": "-c idle_in_transaction_session_timeout=20s",
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,8 @@ def break_at(step: str) -> None:
     if number == signal.SIGSTOP:
         real = time.monotonic
         time.monotonic = lambda: real() + STOPPED_FOR
-    os.kill(os.getpid(), number)
+    # To this very thread: sent to the process, it could run on for a moment.
+    signal.pthread_kill(threading.get_ident(), number)
 
 
 def _claim(claim: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,6 +83,14 @@ def _succeeded(succeeded: Callable[..., Any]) -> Callable[..., Any]:
     return break_and_record
 
 
+def _finish_sent(finish_sent: Callable[..., Any]) -> Callable[..., Any]:
+    def break_and_finish(*args: Any) -> Any:
+        break_at("locking")
+        return finish_sent(*args)
+
+    return break_and_finish
+
+
 def _send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
     def break_and_send(*args: Any, **kwargs: Any) -> Any:
         break_at("waking")
@@ -100,3 +110,4 @@ app.conf.beat_schedule["wake-directories"]["schedule"] = 1
 jobs.claim = _claim(jobs.claim)
 ConnectorKind.connect = _connect(ConnectorKind.connect)  # type: ignore[method-assign]
 outcomes.succeeded = _succeeded(outcomes.succeeded)
+jobs.finish_sent = _finish_sent(jobs.finish_sent)

@@ -32,6 +32,7 @@ MOST_WRITES: dict[str, dict[str, int]] = {
     "worker killed before it records": {"google": 2, "microsoft": 1},
     "worker stopped after its claim": {"google": 1, "microsoft": 1},
     "worker stopped before it sends": {"google": 1, "microsoft": 1},
+    "worker stopped while it records": {"google": 2, "microsoft": 1},
     "beat killed": {"google": 1, "microsoft": 1},
     "web process killed before it wakes": {"google": 1, "microsoft": 1},
     "broker flushed": {"google": 1, "microsoft": 1},

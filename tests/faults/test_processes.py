@@ -122,6 +122,19 @@ def test_worker_stopped_for_longer_than_its_claim(company, kind, step, broken):
     company.check(broken, person)
 
 
+def test_worker_stopped_within_a_transaction_gives_its_locks_back(company):
+    person = company.somebody(entra=False)
+    company.arm("locking", SIGSTOP)
+    company.log_in(person)
+    stopped = company.wait_for_a_stopped_worker()
+    company.let_claims_run_out()
+
+    eventually(lambda: "sending" not in {job["status"] for job in company.jobs(person)})
+    company.end_stopped(stopped)
+
+    company.check("worker stopped while it records", person)
+
+
 @every_stop
 def test_stopped_worker_never_sends_an_older_password(company, kind, step, broken):
     is_google = kind == "google_workspace"
